@@ -1,0 +1,81 @@
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-reset test quality quality-checks tox clean
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+DJANGO := Django~=5.2.0
+# Further arguments for pytest: make test PYTEST_ARGS="-k phone"
+PYTEST_ARGS ?=
+
+PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+MANAGE = cd sandbox && PORT=$(PORT) ../$(BIN)/python manage.py
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo-installed ## Serve the demo on http://127.0.0.1:8000 (PORT=8123 for another port); keeps its data
+	@$(MANAGE) migrate --verbosity 0
+	@$(MANAGE) seed_demo
+	@echo
+	@echo "  The coaching demo: http://127.0.0.1:$(PORT)/"
+	@echo "  The start page lists the demo learners and logs in with a click; every password is \"edx\"."
+	@echo "  Start with \"eligible\", or \"staff\" for the admin. Ctrl-C stops the server."
+	@echo
+	@$(MANAGE) runserver --noreload 127.0.0.1:$(PORT)
+
+demo-reset: ## Throw the demo's data away and start it anew
+	rm -rf .demo
+	@$(MAKE) --no-print-directory demo
+
+test: $(VENV)/.tests-installed ## Run the whole suite: on a platform without courseware hooks, then on one with them
+	SANDBOX_COURSEWARE_HOOKS=none $(BIN)/python -m pytest $(PYTEST_ARGS)
+	SANDBOX_COURSEWARE_HOOKS=filters $(BIN)/python -m pytest -m "not once" $(PYTEST_ARGS)
+
+quality: $(VENV)/.quality-installed ## Check lint, format, types, and the annotations of personal data, flags and settings
+	@$(MAKE) --no-print-directory quality-checks
+
+quality-checks:
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/python -m mypy
+	PYTHONPATH=sandbox DJANGO_SETTINGS_MODULE=lms.envs.test $(BIN)/code_annotations \
+		django_find_annotations --config_file .pii_annotations.yml --app_name coaching_plugin --lint --coverage
+	$(BIN)/code_annotations static_find_annotations --config_file .toggle_annotations.yml --lint --no_report
+
+tox: $(VENV)/.tox-installed ## Run the suite with every Python, Django and platform generation that is here
+	$(BIN)/python -m tox run
+
+clean: ## Remove what was built, installed and cached, and the demo's data
+	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The virtual environment. The stamps say what is installed; each is remade when what it was made from changes.
+
+$(VENV)/.created:
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not here: apt-get install python3 python3-venv"; exit 1; } >&2
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Python 3.11 or later is needed, and $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+		echo "Name another: make PYTHON=python3.12 ..."; exit 1; } >&2
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+		echo "$(PYTHON) cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv"; \
+		exit 1; } >&2
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.demo-installed: $(VENV)/.created setup.py sandbox/requirements.txt
+	$(PIP_INSTALL) "$(DJANGO)" -r sandbox/requirements.txt -e .
+	@touch $@
+
+$(VENV)/.tests-installed: $(VENV)/.created setup.py sandbox/requirements.txt tests/requirements.txt
+	$(PIP_INSTALL) "$(DJANGO)" -r tests/requirements.txt -e .
+	@touch $@
+
+$(VENV)/.quality-installed: $(VENV)/.tests-installed tests/quality-requirements.txt
+	$(PIP_INSTALL) "$(DJANGO)" -r tests/quality-requirements.txt -e .
+	@touch $@
+
+$(VENV)/.tox-installed: $(VENV)/.created
+	$(PIP_INSTALL) "tox~=4.20"
+	@touch $@

@@ -1,0 +1,5 @@
+"""How course keys look in URLs."""
+
+COURSE_KEY_REGEX = r"[^/+]+(?:/|\+)[^/+]+(?:/|\+)[^/?]+"
+COURSE_KEY_PATTERN = rf"(?P<course_key_string>{COURSE_KEY_REGEX})"
+COURSE_ID_PATTERN = rf"(?P<course_id>{COURSE_KEY_REGEX})"

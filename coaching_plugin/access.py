@@ -1,0 +1,94 @@
+"""May this learner go on to this course, or is the question of coaching to be answered first?"""
+
+import hashlib
+import re
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from opaque_keys.edx.keys import CourseKey
+
+from coaching_plugin import coached_courses, consent, eligibility, lms, toggles
+from coaching_plugin.eligibility import Verdict
+
+# How long "not to be asked here" is remembered. Short: nothing tells us of an upgrade or a new role.
+PASSED_SECONDS = 60
+# What a browser, a proxy and the LMS carry without cutting.
+MAXIMUM_URL_LENGTH = 2000
+
+_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+
+
+def consent_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
+    """
+    Return the path of the consent page where ``user`` must answer before entering a course run, else None.
+
+    Cheapest first, since every course page of every learner comes here: a set in the process, the flags, one round
+    trip to the cache, one query for the learner, one for the answer. ``next_url`` is where the learner goes on to.
+    """
+    if not coached_courses.is_coached(course_key) or not toggles.redirects_on_course_entry():
+        return None
+    if not user.is_authenticated or not user.is_active or user.is_staff:
+        return None
+    passed = _passed_key(user.id, course_key)
+    if cache.get_many([consent.answered_key(user.id), passed]):
+        return None
+    verdict = eligibility.explain(user, entering=course_key)
+    if not _is_to_be_asked(verdict, course_key):
+        if not _visit_may_change(verdict, course_key):
+            cache.set(passed, True, PASSED_SECONDS)
+        return None
+    if consent.has_answered(user.id):
+        return None
+    return consent_page_path(next_url)
+
+
+def consent_page_path(next_url: str) -> str:
+    """Return the path of the consent page that leads on to ``next_url``."""
+    return f"{reverse('coaching:consent')}?{urlencode({'next': next_url})}"
+
+
+def safe_next_url(request: HttpRequest, url: str | None) -> str:
+    """
+    Return ``url`` where the site itself could have sent the learner there, else the dashboard.
+
+    The request's own host counts, the operator's ``LOGIN_REDIRECT_WHITELIST`` and the hosts of the site's MFEs.
+    """
+    return url if url and is_own_url(request, url) else lms.dashboard_url()
+
+
+def is_own_url(request: HttpRequest, url: str) -> bool:
+    """Return whether ``url`` is a path or full address of the LMS or its MFEs, other than the consent page itself."""
+    if len(url) > MAXIMUM_URL_LENGTH or _UNPRINTABLE.search(url):
+        return False
+    if not url.startswith(("/", "http://", "https://")):
+        return False
+    if not url_has_allowed_host_and_scheme(url, allowed_hosts=_own_hosts(request), require_https=request.is_secure()):
+        return False
+    return not urlsplit(url).path.startswith(reverse("coaching:consent"))
+
+
+def _is_to_be_asked(verdict: Verdict, course_key: CourseKey) -> bool:
+    """Return whether a learner is one to ask, on entering a run in which they are enrolled, in any mode."""
+    run = verdict.run(course_key)
+    return verdict.may_consent and run is not None and run.facts.is_active and not run.facts.has_course_role
+
+
+def _visit_may_change(verdict: Verdict, course_key: CourseKey) -> bool:
+    """Return whether the visit that is being let through is the activity that the learner lacks."""
+    run = verdict.run(course_key)
+    return not verdict.is_eligible and run is not None and run.lacks_only_activity
+
+
+def _passed_key(user_id: int, course_key: CourseKey) -> str:
+    # Hashed, since a course key may hold what memcached takes in no key.
+    return f"coaching_plugin.passed.v1.{user_id}.{hashlib.sha256(str(course_key).encode()).hexdigest()[:32]}"
+
+
+def _own_hosts(request: HttpRequest) -> set[str]:
+    mfe_urls = (getattr(settings, name) for name in dir(settings) if name.endswith("_MICROFRONTEND_URL"))
+    mfe_hosts = {urlsplit(url).netloc for url in mfe_urls if isinstance(url, str)}
+    return {request.get_host(), *getattr(settings, "LOGIN_REDIRECT_WHITELIST", []), *mfe_hosts} - {""}

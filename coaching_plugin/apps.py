@@ -1,0 +1,54 @@
+"""How the plugin registers itself with the LMS."""
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class CoachingPluginConfig(AppConfig):
+    """Registration of settings, URLs and signal receivers with the LMS (OEP-42 style plugin app)."""
+
+    name = "coaching_plugin"
+    verbose_name = _("Coaching consent")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    plugin_app = {
+        "url_config": {
+            "lms.djangoapp": {"namespace": "coaching", "regex": r"", "relative_path": "urls"},
+        },
+        "settings_config": {
+            "lms.djangoapp": {
+                "common": {"relative_path": "settings.common"},
+                "production": {"relative_path": "settings.production"},
+            },
+        },
+        "signals_config": {
+            "lms.djangoapp": {
+                "relative_path": "signals",
+                "receivers": [
+                    {
+                        "receiver_func_name": "redirect_to_consent",
+                        "signal_path": "coaching_plugin.signals.course_access_requested",
+                    },
+                    {
+                        "receiver_func_name": "erase_retired_learner",
+                        "signal_path": "openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_CRITICAL",
+                    },
+                    {
+                        "receiver_func_name": "withdraw_on_retirement_request",
+                        "signal_path": "django.db.models.signals.post_save",
+                        "sender_path": "openedx.core.djangoapps.user_api.models.UserRetirementStatus",
+                    },
+                ],
+            },
+        },
+    }
+
+    def ready(self):
+        """Have this process notice its own changes of the coached course runs at once."""
+        from django.db.models.signals import post_delete, post_save
+
+        from coaching_plugin import coached_courses
+        from coaching_plugin.models import CoachedCourse
+
+        for signal in (post_save, post_delete):
+            signal.connect(coached_courses.forget, sender=CoachedCourse, dispatch_uid="coaching_plugin.forget_keys")

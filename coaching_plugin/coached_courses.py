@@ -1,0 +1,163 @@
+"""Which course runs are coached: the set that every course page asks, and how the catalog fills its table."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from opaque_keys import InvalidKeyError
+from opaque_keys.edx.keys import CourseKey
+
+from coaching_plugin import conf, lms
+from coaching_plugin.models import CoachedCourse
+
+log = logging.getLogger(__name__)
+
+# How long a process trusts the set before it reads the table again.
+RELOAD_SECONDS = 60
+
+
+class CatalogError(Exception):
+    """Raised when the catalog answers something that is not a list of programs."""
+
+
+class _KeySet:
+    """The coached course keys, held in the process; the old set stays where reading a new one fails."""
+
+    def __init__(self) -> None:
+        self._keys: frozenset[CourseKey] = frozenset()
+        self._read_at: float | None = None
+        self._reading = threading.Lock()
+
+    def get(self) -> frozenset[CourseKey]:
+        if self._is_fresh():
+            return self._keys
+        # One thread reads; the others go on with what there is, but for the first read of the process.
+        if not self._reading.acquire(blocking=self._read_at is None):
+            return self._keys
+        try:
+            if not self._is_fresh():
+                self._read()
+        finally:
+            self._reading.release()
+        return self._keys
+
+    def forget(self) -> None:
+        self._read_at = None
+
+    def _is_fresh(self) -> bool:
+        return self._read_at is not None and time.monotonic() - self._read_at < RELOAD_SECONDS
+
+    def _read(self) -> None:
+        try:
+            active = CoachedCourse.objects.filter(active=True)
+            self._keys = frozenset(key for key in active.values_list("course_key", flat=True) if key)
+        except Exception:
+            # Never a learner's problem: a table that a deploy has not migrated yet, a database that is away.
+            log.exception("The coached course runs could not be read; the %s known before stay.", len(self._keys))
+        self._read_at = time.monotonic()
+
+
+_keys = _KeySet()
+
+
+def keys() -> frozenset[CourseKey]:
+    """Return the keys of the coached course runs, at most ``RELOAD_SECONDS`` old."""
+    return _keys.get()
+
+
+def is_coached(course_key: CourseKey) -> bool:
+    """Return whether a course run is coached, without a query unless the set is due to be read again."""
+    return course_key in keys()
+
+
+def forget(**_signal) -> None:
+    """Have this process read the table again, now and after the current transaction; a receiver of its changes."""
+    _keys.forget()
+    transaction.on_commit(_keys.forget, robust=True)
+
+
+def sync_with_catalog() -> Counter:
+    """
+    Bring the catalog's part of the table up to date and return how many runs were added, updated, removed or kept.
+
+    A run is taken away only when its program is in the catalog and no longer lists it: a flushed cache looks exactly
+    like a catalog without programs. What an operator entered is never touched. Raises ``CatalogError`` where the
+    catalog answers nonsense; nothing is changed then.
+    """
+    programs = _programs()
+    coached = {uuid: program for uuid, program in programs.items() if _is_coached(program)}
+    runs = {uuid: _run_keys(program) for uuid, program in programs.items()}
+    listed = {key: uuid for uuid in coached for key in sorted(runs[uuid])}
+
+    outcome: Counter = Counter()
+    with transaction.atomic():
+        rows = {row.course_key: row for row in CoachedCourse.objects.select_for_update()}
+        for key, uuid in listed.items():
+            outcome[_add_or_update(rows.get(key), key, uuid, _title(coached[uuid]))] += 1
+        for row in rows.values():
+            if row.source != CoachedCourse.Source.CATALOG or not row.active or row.course_key in listed:
+                continue
+            if row.program_uuid in programs and row.course_key not in runs[row.program_uuid]:
+                row.active = False
+                row.save(update_fields=["active"])
+                outcome["removed"] += 1
+            else:
+                outcome["kept"] += 1
+    return outcome
+
+
+def _add_or_update(row: CoachedCourse | None, key: CourseKey, uuid: UUID, title: str) -> str:
+    if row is None:
+        CoachedCourse.objects.create(
+            course_key=key, program_uuid=uuid, program_title=title, source=CoachedCourse.Source.CATALOG
+        )
+        return "added"
+    if row.source == CoachedCourse.Source.OPERATOR:
+        return "operator"
+    if (row.program_uuid, row.program_title, row.active) == (uuid, title, True):
+        return "unchanged"
+    row.program_uuid, row.program_title, row.active = uuid, title, True
+    row.save()
+    return "updated"
+
+
+def _programs() -> dict[UUID, dict[str, Any]]:
+    """Return the programs of every site's catalog by UUID."""
+    found = {}
+    for program in lms.catalog_programs():
+        try:
+            found[UUID(program["uuid"])] = program
+        except (TypeError, KeyError, ValueError, AttributeError) as error:
+            raise CatalogError(
+                f"The catalog holds a program without a usable uuid ({type(error).__name__})."
+            ) from error
+    return found
+
+
+def _is_coached(program: dict[str, Any]) -> bool:
+    """Say whether a program's type, or its own mark, makes its runs coached."""
+    attributes = program.get("type_attrs") or {}
+    if not isinstance(attributes, dict):
+        raise CatalogError(f"Program {program['uuid']} has type_attrs that are not a dictionary.")
+    if attributes.get("coaching_supported") is True:
+        return True
+    # ``type`` is a display name in the catalog's language; only a catalog without slugs leaves nothing better.
+    kind = attributes.get("slug") or program.get("type") or ""
+    return str(kind).lower() in conf.program_types()
+
+
+def _run_keys(program: dict[str, Any]) -> set[CourseKey]:
+    try:
+        return {CourseKey.from_string(key) for key in lms.course_run_keys_for_program(program)}
+    except InvalidKeyError as error:
+        raise CatalogError(f"Program {program['uuid']} lists a course run with a malformed key.") from error
+    except (TypeError, KeyError, AttributeError, ValueError) as error:
+        raise CatalogError(f"Program {program['uuid']} is malformed ({type(error).__name__}).") from error
+
+
+def _title(program: dict[str, Any]) -> str:
+    return str(program.get("title") or "")[:255]

@@ -1,0 +1,120 @@
+"""What the operator's ``COACHING_*`` settings mean, read when used: a bad value is logged and the default holds."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import phonenumbers
+from django.conf import settings
+
+log = logging.getLogger(__name__)
+
+# One place for every default. ``settings/common.py`` documents each and writes it into the LMS settings if missing.
+DEFAULTS: dict[str, Any] = {
+    "COACHING_ENROLLMENT_MODES": ["verified"],
+    "COACHING_PROGRAM_TYPES": ["microbachelors"],
+    "COACHING_ACTIVITY_WINDOW_DAYS": 90,
+    "COACHING_MINIMUM_AGE": 13,
+    "COACHING_PHONE_REGIONS": ["US"],
+    "COACHING_PARTNER_NAME": "InsideTrack",
+    "COACHING_PRIVACY_URL": "/privacy",
+    "COACHING_REQUIRE_DISCLOSURE": False,
+    "COACHING_API_THROTTLE": "60/minute",
+}
+
+
+def enrollment_modes() -> list[str]:
+    """Return the enrollment modes that count as verified-like."""
+    return _read("COACHING_ENROLLMENT_MODES", _strings)
+
+
+def program_types() -> list[str]:
+    """Return the program type slugs whose course runs are coached, in lower case."""
+    return [slug.lower() for slug in _read("COACHING_PROGRAM_TYPES", _strings)]
+
+
+def activity_window_days() -> int:
+    """Return how many whole days back a learner's activity still counts."""
+    return _read("COACHING_ACTIVITY_WINDOW_DAYS", _whole_number)
+
+
+def minimum_age() -> int:
+    """Return the age in years below which nobody is asked or may consent."""
+    return _read("COACHING_MINIMUM_AGE", _whole_number)
+
+
+def phone_regions() -> list[str]:
+    """Return the ISO 3166 regions whose numbers may be consented with; the first reads numbers without a ``+``."""
+    return _read("COACHING_PHONE_REGIONS", _regions)
+
+
+def partner_name() -> str:
+    """Return the name of the coaching partner, as learners read it."""
+    return _read("COACHING_PARTNER_NAME", _text)
+
+
+def privacy_url() -> str:
+    """Return the address of the site's privacy policy: an absolute URL, or a path of the LMS."""
+    return _read("COACHING_PRIVACY_URL", _text)
+
+
+def require_disclosure() -> bool:
+    """Return whether an API client that names no disclosure is refused."""
+    return _read("COACHING_REQUIRE_DISCLOSURE", _boolean)
+
+
+def api_throttle() -> str:
+    """Return the rate at which one learner may call the API, as Django REST framework writes rates."""
+    return _read("COACHING_API_THROTTLE", _rate)
+
+
+def _read(name: str, check: Callable[[Any], Any]) -> Any:
+    """Return the checked value of a setting; the default, with a log line, where the check raises ``ValueError``."""
+    value = getattr(settings, name, DEFAULTS[name])
+    try:
+        return check(value)
+    except (TypeError, ValueError) as error:
+        log.error("%s is not usable (%s); its default is used instead.", name, error)
+        return check(DEFAULTS[name])
+
+
+def _strings(value: Any) -> list[str]:
+    # One bare word is what an environment variable or a hurried operator gives for a list of one.
+    values = [value] if isinstance(value, str) else list(value)
+    if not all(isinstance(item, str) and item for item in values):
+        raise ValueError("a list of words is expected")
+    return values
+
+
+def _regions(value: Any) -> list[str]:
+    regions = [region.upper() for region in _strings(value)]
+    unknown = [region for region in regions if region not in phonenumbers.SUPPORTED_REGIONS]
+    if unknown or not regions:
+        raise ValueError(f"regions unknown to phonenumbers: {', '.join(unknown) or 'none given'}")
+    return regions
+
+
+def _whole_number(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError("a whole number, zero or more, is expected")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("a text is expected")
+    return value.strip()
+
+
+def _boolean(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false is expected")
+    return value
+
+
+def _rate(value: Any) -> str:
+    # The form that rest_framework.throttling.SimpleRateThrottle.parse_rate takes.
+    number, slash, period = _text(value).partition("/")
+    if not slash or not number.isdigit() or period[:1] not in set("smhd"):
+        raise ValueError("a rate such as 60/minute is expected")
+    return value

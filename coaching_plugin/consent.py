@@ -1,0 +1,380 @@
+"""Every change of a learner's consent: each one transaction, judged under a lock, with its event in the ledger."""
+
+import ipaddress
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from edx_django_utils.ip import get_safest_client_ip
+
+from coaching_plugin import conf, eligibility, ledger, lms, phone
+from coaching_plugin.disclosures import ShownDisclosure
+from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
+
+Kind = ConsentEvent.Kind
+Status = CoachingConsent.Status
+
+ANSWERED_SECONDS = 3600
+USER_AGENT_LENGTH = 512
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How a change reached us, and what of the request proves it."""
+
+    door: Door
+    disclosure: ShownDisclosure | None = None
+    ip: str | None = None
+    user_agent: str = ""
+    # LMS user id of who acted, where it was not the learner.
+    actor_id: int | None = None
+
+    @classmethod
+    def of(cls, request: HttpRequest, door: Door, disclosure: ShownDisclosure | None = None) -> "Evidence":
+        """Return the evidence that a request gives; the IP is the safest of those it claims, never a raw header."""
+        return cls(
+            door=door,
+            disclosure=disclosure,
+            ip=_plain_ip(get_safest_client_ip(request)),
+            user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:USER_AGENT_LENGTH],
+        )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a change was not made: a code for the ledger, and a message to the learner under the field it concerns."""
+
+    code: str
+    message: str
+    # phone_number, full_name, or coaching where it is about no field.
+    field: str = "coaching"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a change: the learner's standing, and the refusals that kept it from being made."""
+
+    consent: CoachingConsent
+    refusals: tuple[Refusal, ...] = field(default=())
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing was changed because something was wrong."""
+        return bool(self.refusals)
+
+
+def standing(user) -> CoachingConsent:
+    """Return where the learner stands now; an unsaved, undecided row where they were never asked."""
+    return CoachingConsent.objects.filter(user_id=user.id).first() or CoachingConsent(user=user)
+
+
+# The changes -----------------------------------------------------------------------------------------------------
+
+
+def ask(user, evidence: Evidence) -> Outcome:
+    """Record, once, that an undecided learner was asked."""
+    known = CoachingConsent.objects.filter(user_id=user.id).values_list("asked_at", "status").first()
+    if known and (known[0] or known[1] != Status.UNDECIDED):
+        # The usual case, a reload of the page, takes no lock and writes nothing.
+        return Outcome(standing(user))
+    with _locked(user) as consent:
+        if consent.asked_at is None and not consent.has_answered:
+            consent.asked_at = timezone.now()
+            _record(consent, Kind.ASKED, evidence)
+        return Outcome(consent)
+
+
+def give(user, phone_number: str | None, full_name: str | None, evidence: Evidence, *, agreed: bool = True) -> Outcome:
+    """
+    Record the learner's consent to be coached at ``phone_number``, and write number and name to the profile.
+
+    Args:
+        phone_number: as typed; None takes the profile's, judged anew.
+        full_name: as confirmed; None leaves the profile's. A name managed by an enterprise is never touched.
+        agreed: whether the box under the disclosure was ticked.
+
+    A refusal is returned, not raised, so that its event survives ``ATOMIC_REQUESTS``.
+    """
+    with _locked(user) as consent:
+        profile = lms.profile(user, lock=True)
+        if phone_number is None:
+            phone_number = profile.phone_number
+        refusals = [] if consent.is_consented else _bars_to_consent(user, evidence)
+        if not agreed:
+            refusals.append(Refusal("agreement_missing", _("Tick the box to agree, or choose “No thanks”."), "agree"))
+        number, refused = _judged(lambda: phone.textable(phone_number, conf.phone_regions()))
+        refusals += refused
+        name, refused = _confirmed_name(user, full_name)
+        refusals += refused
+        if refusals:
+            return _refuse(consent, refusals, evidence)
+
+        if consent.is_consented:
+            _move_consent(consent, number, evidence)
+        else:
+            consent.status = Status.CONSENTED
+            consent.phone_number = number
+            consent.disclosure = evidence.disclosure.disclosure if evidence.disclosure else None
+            consent.answered_at = timezone.now()
+            _record(consent, Kind.CONSENTED, evidence, phone_number=number)
+        # Inside the same transaction: number and answer are stored together or not at all.
+        if name and name != profile.name:
+            lms.write_full_name(user, name)
+        if number != profile.phone_number:
+            lms.write_phone_number(user, number)
+        return Outcome(consent)
+
+
+def decline(user, evidence: Evidence) -> Outcome:
+    """Record that the learner does not want a coach: declined, or withdrawn where they had consented."""
+    with _locked(user) as consent:
+        if consent.is_consented:
+            _withdraw(consent, evidence, "learner")
+        elif consent.status == Status.UNDECIDED:
+            consent.status = Status.DECLINED
+            consent.answered_at = timezone.now()
+            _record(consent, Kind.DECLINED, evidence)
+        return Outcome(consent)
+
+
+def withdraw(user, evidence: Evidence, reason: str) -> Outcome:
+    """Withdraw a standing consent, for the reason (a code) given; nothing happens where there is none."""
+    if not CoachingConsent.objects.filter(user_id=user.id, status=Status.CONSENTED).exists():
+        return Outcome(standing(user))
+    with _locked(user) as consent:
+        if consent.is_consented:
+            _withdraw(consent, evidence, reason)
+        return Outcome(consent)
+
+
+def change_phone(user, phone_number: str | None, evidence: Evidence) -> Outcome:
+    """
+    Write another phone number to the profile, and move a standing consent to it.
+
+    While consent is on, the number must be one that can be texted. Without consent, any valid number of any country
+    will do, and None or an empty text removes it.
+    """
+    regions = conf.phone_regions()
+    with _locked(user) as consent:
+        profile = lms.profile(user, lock=True)
+        if consent.is_consented:
+            number, refusals = _judged(lambda: phone.textable(phone_number or "", regions))
+        elif not (phone_number or "").strip():
+            number, refusals = "", []
+        else:
+            number, refusals = _judged(lambda: phone.valid(phone_number, regions))
+        if refusals:
+            return _refuse(consent, refusals, evidence)
+        if consent.is_consented:
+            _move_consent(consent, number, evidence)
+        if number != profile.phone_number:
+            lms.write_phone_number(user, number)
+        return Outcome(consent)
+
+
+def opt_out(user, evidence: Evidence) -> Outcome:
+    """Record that the learner told the partner to stop, which withdraws a consent at once."""
+    with _locked(user) as consent:
+        if consent.is_consented or consent.opted_out_at is None:
+            consent.opted_out_at = timezone.now()
+            if consent.is_consented:
+                consent.status = Status.WITHDRAWN
+                consent.answered_at = consent.opted_out_at
+            _record(consent, Kind.OPTED_OUT, evidence)
+        return Outcome(consent)
+
+
+def do_not_ask(user, evidence: Evidence, reason: str) -> Outcome:
+    """Have a learner never asked, on an operator's word; a consent that stands goes on standing."""
+    with _locked(user) as consent:
+        if not consent.do_not_ask:
+            consent.do_not_ask = True
+            _record(consent, Kind.DO_NOT_ASK, evidence, reason=reason)
+        return Outcome(consent)
+
+
+def ask_again(user, evidence: Evidence, reason: str) -> Outcome:
+    """Have a learner who declined, withdrew or was not to be asked be asked once more; a consent stays as it is."""
+    with _locked(user) as consent:
+        if consent.has_answered and not consent.is_consented:
+            consent.status = Status.UNDECIDED
+            consent.do_not_ask = False
+            consent.asked_at = consent.answered_at = None
+            _record(consent, Kind.ASK_AGAIN, evidence, reason=reason)
+        return Outcome(consent)
+
+
+def erase(user, evidence: Evidence) -> None:
+    """
+    Blank a learner's number, IP addresses, user agents and salts everywhere; a standing consent is withdrawn first.
+
+    Run again, it changes nothing. Raises whatever keeps it from erasing, so that a retirement stops rather than lies.
+    """
+    if not CoachingConsent.objects.filter(user_id=user.id).exists():
+        return
+    with _locked(user) as consent:
+        if consent.is_consented:
+            _withdraw(consent, evidence, "retirement")
+        if ledger.holds_personal_data(consent):
+            ledger.blank_personal_data(consent)
+            consent.phone_number = ""
+            _record(consent, Kind.ERASED, evidence)
+    transaction.on_commit(partial(cache.delete, answered_key(user.id)), robust=True)
+
+
+# Has this learner answered? --------------------------------------------------------------------------------------
+
+
+def answered_key(user_id: int) -> str:
+    """Return the cache key under which "this learner has answered" is kept; the version changes with its meaning."""
+    return f"coaching_plugin.answered.v1.{user_id}"
+
+
+def has_answered(user_id: int) -> bool:
+    """Return whether the learner's asking is over, from the table, and remember it where it is."""
+    row = CoachingConsent.objects.filter(user_id=user_id).only("status", "do_not_ask").first()
+    answered = row is not None and row.has_answered
+    # A read inside a transaction may see what is rolled back in the end.
+    if answered and not connection.in_atomic_block:
+        cache.set(answered_key(user_id), True, ANSWERED_SECONDS)
+    return answered
+
+
+def _remember_on_commit(user_id: int, consent: CoachingConsent) -> None:
+    key = answered_key(user_id)
+    change = partial(cache.set, key, True, ANSWERED_SECONDS) if consent.has_answered else partial(cache.delete, key)
+    # Robust: a cache that is down turns no committed answer into an error.
+    transaction.on_commit(change, robust=True)
+
+
+# What the changes are made of ------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _locked(user):
+    """Open a transaction, make the learner's row if it is missing, lock it, and store it with what was changed."""
+    # Looked up before the transaction, whose first read is then the locked one: at REPEATABLE READ all later reads
+    # show the database as it was at the first.
+    is_missing = not CoachingConsent.objects.filter(user_id=user.id).exists()
+    with transaction.atomic():
+        if is_missing:
+            _make_row(user)
+        consent = CoachingConsent.objects.select_for_update().get(user_id=user.id)
+        head = consent.last_sequence
+        yield consent
+        if consent.last_sequence != head:
+            consent.save()
+            _remember_on_commit(user.id, consent)
+
+
+def _make_row(user) -> None:
+    # Two tabs may both come here. An upsert that changes nothing waits for the other's row and locks it; an INSERT
+    # IGNORE would take a shared lock, and two that then want it alone are a deadlock.
+    CoachingConsent.objects.bulk_create(
+        [CoachingConsent(user_id=user.id)],
+        update_conflicts=True,
+        update_fields=["user"],
+        unique_fields=["user"] if connection.features.supports_update_conflicts_with_target else None,
+    )
+
+
+def _record(
+    consent: CoachingConsent, kind: str, evidence: Evidence, *, reason: str = "", phone_number: str = ""
+) -> None:
+    ledger.append(
+        consent,
+        kind,
+        door=evidence.door,
+        reason=reason,
+        actor_id=evidence.actor_id,
+        shown=evidence.disclosure,
+        phone_number=phone_number,
+        ip=evidence.ip,
+        user_agent=evidence.user_agent,
+    )
+
+
+def _withdraw(consent: CoachingConsent, evidence: Evidence, reason: str) -> None:
+    consent.status = Status.WITHDRAWN
+    consent.answered_at = timezone.now()
+    _record(consent, Kind.WITHDRAWN, evidence, reason=reason)
+
+
+def _move_consent(consent: CoachingConsent, number: str, evidence: Evidence) -> None:
+    if number != consent.phone_number:
+        consent.phone_number = number
+        _record(consent, Kind.PHONE_CHANGED, evidence, phone_number=number)
+
+
+def _refuse(consent: CoachingConsent, refusals: list[Refusal], evidence: Evidence) -> Outcome:
+    """Record a refused submission, but not the same one twice in a row: a browser may send it again."""
+    reason = " ".join(refusal.code for refusal in refusals)
+    last = consent.events.select_for_update().filter(sequence=consent.last_sequence).first()
+    submission = (Kind.REFUSED, reason, evidence.door, evidence.ip, evidence.user_agent)
+    if last is None or (last.kind, last.reason, last.door, last.ip, last.user_agent) != submission:
+        _record(consent, Kind.REFUSED, evidence, reason=reason)
+    return Outcome(consent, tuple(refusals))
+
+
+def _bars_to_consent(user, evidence: Evidence) -> list[Refusal]:
+    if not user.is_active:
+        return [Refusal("account_inactive", _("Activate your account first: open the link in the e-mail we sent."))]
+    verdict = eligibility.explain(user)
+    if not verdict.is_eligible:
+        return [Refusal("not_eligible", _("Coaching is not available to you at the moment."))]
+    if not verdict.old_enough:
+        return [Refusal("under_age", _("You are not old enough to be coached."))]
+    # Our own page always shows the words; if it names none that hold now, they changed while it lay open.
+    if evidence.disclosure is None and (evidence.door == Door.PAGE or conf.require_disclosure()):
+        message = _("The terms of coaching were not shown, or have changed. Read them again, then answer.")
+        return [Refusal("disclosure_missing", message)]
+    return []
+
+
+def _judged(judge: Callable[[], str]) -> tuple[str, list[Refusal]]:
+    """Return a judged phone number, or the refusal that explains what is wrong with it."""
+    try:
+        return judge(), []
+    except phone.InvalidPhoneNumber as error:
+        return "", [Refusal(error.code, _phone_message(error.code), "phone_number")]
+
+
+def _phone_message(code: str) -> str:
+    countries = ", ".join(lms.country_name(region) for region in conf.phone_regions())
+    return {
+        "phone_missing": _("Enter your mobile phone number."),
+        "phone_malformed": _("Enter your mobile phone number in digits."),
+        "phone_extension": _("Enter a number without an extension: text messages can’t reach one."),
+        "phone_invalid": _("This phone number does not exist. Check its digits."),
+        "phone_region": _("Enter a mobile phone number of this country: %(countries)s.") % {"countries": countries},
+        "phone_type": _("This number can’t receive text messages. Enter a mobile phone number."),
+    }[code]
+
+
+def _confirmed_name(user, full_name: str | None) -> tuple[str, list[Refusal]]:
+    """Return the name to write (empty: none), or the refusal that explains what is wrong with it."""
+    if full_name is None or lms.is_name_managed(user):
+        return "", []
+    name = full_name.strip()
+    if not name:
+        return "", [Refusal("name_missing", _("Enter your full name."), "full_name")]
+    try:
+        lms.check_full_name(name)
+    except lms.FullNameError as error:
+        return "", [Refusal("name_malformed", str(error), "full_name")]
+    return name, []
+
+
+def _plain_ip(claimed: str) -> str | None:
+    """Return an IP address in the one form that the database gives back too; None for what is none."""
+    try:
+        address = ipaddress.ip_address(claimed.partition("%")[0])
+    except ValueError:
+        return None
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -1,0 +1,38 @@
+"""What a learner types on the consent page; what is wrong with it, ``consent.py`` says."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from coaching_plugin import conf, phone
+from coaching_plugin.consent import Refusal
+from coaching_plugin.disclosures import ShownDisclosure
+from coaching_plugin.lms import Profile
+from coaching_plugin.phone import MAX_TYPED_LENGTH
+
+# The length of the profile's column.
+MAX_NAME_LENGTH = 255
+
+
+class ConsentForm(forms.Form):
+    """Name, phone number and the box, with the digest of the words that stood beside it."""
+
+    full_name = forms.CharField(label=_("Full name"), required=False, max_length=MAX_NAME_LENGTH)
+    phone_number = forms.CharField(label=_("Mobile phone number"), required=False, max_length=MAX_TYPED_LENGTH)
+    agree = forms.BooleanField(required=False)
+    disclosure = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)
+
+    @classmethod
+    def prefilled(cls, profile: Profile, shown: ShownDisclosure) -> "ConsentForm":
+        """Return the form with what the profile knows; a number that would only be refused is left out."""
+        number = profile.phone_number
+        if phone.is_textable(number, conf.phone_regions()):
+            number = phone.national_format(phone.textable(number, conf.phone_regions()))
+        else:
+            number = ""
+        return cls(initial={"full_name": profile.name, "phone_number": number, "disclosure": shown.sha256})
+
+    def add_refusals(self, refusals: tuple[Refusal, ...]) -> None:
+        """Put each refusal under the field that it concerns, or above all fields."""
+        for refusal in refusals:
+            field = refusal.field if refusal.field in self.fields else None
+            self.add_error(field, forms.ValidationError(refusal.message, code=refusal.code))

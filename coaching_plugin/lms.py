@@ -1,0 +1,277 @@
+"""What the LMS knows: the only module that imports the platform, always lazily, and answers with plain values."""
+
+import inspect
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    DateTimeField,
+    Exists,
+    F,
+    OuterRef,
+    Q,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+from django.urls import reverse
+from opaque_keys.edx.django.models import CourseKeyField
+from opaque_keys.edx.keys import CourseKey
+
+from coaching_plugin.settings.filters import has_our_steps
+
+
+class FullNameError(ValueError):
+    """Raised where the platform finds a full name malformed; ``str()`` is the platform's message to the learner."""
+
+
+@dataclass(frozen=True)
+class EnrollmentFacts:
+    """What the platform recorded of one learner in one course run."""
+
+    course_key: CourseKey
+    mode: str
+    is_active: bool
+    enrolled_at: datetime | None
+    last_completion_at: datetime | None
+    last_engaged_on: date | None
+    # None where it was not looked up, the rest having settled the matter.
+    has_recent_courseware_state: bool | None
+    has_course_role: bool
+    year_of_birth: int | None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The profile's name, phone number (as stored: not proof of anything) and year of birth."""
+
+    name: str
+    phone_number: str
+    year_of_birth: int | None
+
+
+def enrollment_facts(
+    user_id: int,
+    course_keys: Collection[CourseKey],
+    *,
+    modes: Collection[str],
+    since: datetime,
+    role_in: CourseKey | None = None,
+) -> list[EnrollmentFacts]:
+    """
+    Return, in one query, the learner's enrollments in ``course_keys`` with the newest activity in each.
+
+    Courseware state is looked up last: only for active enrollments in ``modes`` without other activity from ``since``
+    on. ``has_course_role`` tells of a role in the course ``role_in`` or in the whole of its organization.
+    """
+    from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment
+    from completion.models import BlockCompletion
+    from lms.djangoapps.course_goals.models import UserActivity
+    from lms.djangoapps.courseware.models import StudentModule
+
+    completions = BlockCompletion.objects.filter(user_id=user_id, context_key=OuterRef("course_id"))
+    engagement = UserActivity.objects.filter(user_id=user_id, course_key=OuterRef("course_id"))
+    # Wrapped in COALESCE, course_id and modified fit no index but (student, module, course), the one that is fast:
+    # left plain, MariaDB takes the index of the course or of the date and reads what other learners did. The set is
+    # made once for all enrollments, not once for each.
+    recent_state = (
+        StudentModule.objects.filter(student_id=user_id)
+        .annotate(
+            run=Coalesce("course_id", Value(""), output_field=CharField()),
+            changed=Coalesce("modified", "created", output_field=DateTimeField()),
+        )
+        .filter(changed__gte=since)
+        .order_by()
+        .values("run")
+    )
+    # Without a course of entry nobody is asking about roles.
+    roles = CourseAccessRole.objects.none()
+    if role_in is not None:
+        whole_organization = Q(org=role_in.org, course_id=CourseKeyField.Empty)
+        roles = CourseAccessRole.objects.filter(Q(course_id=role_in) | whole_organization, user_id=user_id)
+    enrollments = (
+        CourseEnrollment.objects.filter(user_id=user_id, course_id__in=list(course_keys))
+        .annotate(
+            completed_at=Subquery(completions.order_by("-modified").values("modified")[:1]),
+            engaged_on=Subquery(engagement.order_by("-date").values("date")[:1]),
+            has_role=Exists(roles),
+            state_is_recent=Case(
+                When(~Q(is_active=True, mode__in=list(modes)), then=Value(None)),
+                When(
+                    Q(created__gte=since) | Q(completed_at__gte=since) | Q(engaged_on__gte=since.date()),
+                    then=Value(None),
+                ),
+                When(course_id__in=recent_state, then=Value(True)),
+                default=Value(False),
+                output_field=BooleanField(null=True),
+            ),
+            born=F("user__profile__year_of_birth"),
+        )
+        .order_by("created", "pk")
+        .values_list(
+            "course_id",
+            "mode",
+            "is_active",
+            "created",
+            "completed_at",
+            "engaged_on",
+            "state_is_recent",
+            "has_role",
+            "born",
+        )
+    )
+    return [EnrollmentFacts(*row) for row in enrollments]
+
+
+def catalog_programs() -> Iterator[dict[str, Any]]:
+    """Yield the programs that the catalog cache holds for each site, once each."""
+    from django.contrib.sites.models import Site
+    from openedx.core.djangoapps.catalog.utils import get_programs
+
+    seen = set()
+    for site in Site.objects.order_by("pk"):
+        for program in get_programs(site=site):
+            if isinstance(program, dict) and program.get("uuid") in seen:
+                continue
+            if isinstance(program, dict):
+                seen.add(program.get("uuid"))
+            yield program
+
+
+def course_run_keys_for_program(program: dict[str, Any]) -> set[str]:
+    """Return the keys of all course runs of a program, its curricula and child programs included."""
+    from openedx.core.djangoapps.catalog.utils import course_run_keys_for_program as platform_course_run_keys
+
+    return set(platform_course_run_keys(program))
+
+
+def profile(user, lock: bool = False) -> Profile:
+    """Return the learner's profile, empty where there is none; ``lock`` holds it till the end of the transaction."""
+    from common.djangoapps.student.models import UserProfile
+
+    rows = UserProfile.objects.select_for_update() if lock else UserProfile.objects.all()
+    row = rows.filter(user_id=user.id).values_list("name", "phone_number", "year_of_birth").first()
+    name, phone_number, year_of_birth = row or ("", "", None)
+    return Profile(name or "", phone_number or "", year_of_birth)
+
+
+def is_name_managed(user) -> bool:
+    """Return whether an enterprise manages the learner's name, so that it must not be written."""
+    try:
+        from openedx.features.enterprise_support.utils import get_enterprise_readonly_account_fields
+    except ImportError:
+        # Newer platforms ask the enterprise plugin through a filter.
+        from openedx_filters.learning.filters import AccountSettingsReadOnlyFieldsRequested
+
+        fields, _ = AccountSettingsReadOnlyFieldsRequested.run_filter(readonly_fields=set(), user=user)
+    else:
+        fields = get_enterprise_readonly_account_fields(user)
+    return "name" in fields
+
+
+def check_full_name(full_name: str) -> None:
+    """Raise ``FullNameError`` where the platform would find the name malformed (empty, too long, HTML, an address)."""
+    from openedx.core.djangoapps.user_authn.views.registration_form import validate_name
+
+    try:
+        validate_name(full_name)
+    except ValidationError as error:
+        raise FullNameError(" ".join(error.messages)) from None
+
+
+def write_full_name(user, full_name: str) -> bool:
+    """
+    Write the learner's name as the account API does and return whether the platform's policy let it.
+
+    A name that ID verification has bound stays; ``check_full_name`` has told malformed names apart before.
+    """
+    from openedx.core.djangoapps.user_api.accounts.api import update_account_settings
+    from openedx.core.djangoapps.user_api.errors import AccountValidationError
+
+    try:
+        with transaction.atomic():
+            update_account_settings(user, {"name": full_name}, username=user.username)
+    except AccountValidationError:
+        return False
+    return True
+
+
+def write_phone_number(user, phone_number: str) -> None:
+    """Write the learner's phone number (E.164, or empty to remove it) as the account API does."""
+    from openedx.core.djangoapps.user_api.accounts.api import update_account_settings
+
+    update_account_settings(user, {"phone_number": phone_number}, username=user.username)
+
+
+def country_name(region: str) -> str:
+    """Return the name of an ISO 3166 region in the active language."""
+    from django_countries import countries
+
+    return str(countries.name(region)) or region
+
+
+def site_name() -> str:
+    """Return the name under which the current site appears to learners."""
+    from openedx.core.djangoapps.site_configuration.helpers import get_value
+
+    return get_value("platform_name", settings.PLATFORM_NAME)
+
+
+def absolute_url(url: str) -> str:
+    """Return a path of the LMS as a full address; a full address stays as it is."""
+    return urljoin(settings.LMS_ROOT_URL, url)
+
+
+def course_home_url(course_key: CourseKey) -> str:
+    """Return the address of a course run's home in the learning MFE."""
+    from openedx.features.course_experience.url_helpers import get_learning_mfe_home_url
+
+    return get_learning_mfe_home_url(course_key, url_fragment="home")
+
+
+def dashboard_url() -> str:
+    """Return the path of the learner's dashboard."""
+    return reverse("dashboard")
+
+
+def is_masquerading(request: HttpRequest, course_key: CourseKey) -> bool:
+    """Return whether a member of the course team looks at the course as somebody else."""
+    from lms.djangoapps.courseware.masquerade import MASQUERADE_SETTINGS_KEY
+
+    session = getattr(request, "session", {})
+    return bool((session.get(MASQUERADE_SETTINGS_KEY) or {}).get(course_key))
+
+
+def calls_courseware_filters() -> bool:
+    """
+    Return whether this platform calls the courseware filters, and our steps stand in them.
+
+    The platform is asked, not the openedx-filters library: a library that has the filters says nothing about a
+    platform that calls them.
+    """
+    try:
+        from lms.djangoapps.courseware.decorators import courseware_view_hooks  # noqa: F401
+    except ImportError:
+        return False
+    from lms.djangoapps.courseware.courses import check_course_access
+
+    parameters = inspect.signature(check_course_access).parameters
+    return "apply_priority_access_checks" in parameters and has_our_steps(settings.OPEN_EDX_FILTERS_CONFIG)
+
+
+def bearer_authentication() -> type:
+    """Return the platform's authentication class for OAuth2 bearer tokens."""
+    from openedx.core.lib.api.authentication import BearerAuthenticationAllowInactiveUser
+
+    return BearerAuthenticationAllowInactiveUser

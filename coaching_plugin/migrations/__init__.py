@@ -1,0 +1,1 @@
+"""Changes of the plugin's tables."""

@@ -1,0 +1,231 @@
+"""What is stored: the standing of each learner, the ledger of every change, disclosures and coached course runs."""
+
+import hashlib
+import uuid
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+from opaque_keys.edx.django.models import CourseKeyField
+
+
+class AppendOnlyError(Exception):
+    """Raised when something tries to change or delete what must stay as it was written."""
+
+
+class Door(models.TextChoices):
+    """The way by which a change reached us."""
+
+    PAGE = "page", _("Consent page")
+    ACCOUNT_SETTINGS = "account_settings", _("Account settings")
+    API = "api", _("API")
+    PARTNER = "partner", _("Coaching partner")
+    ADMIN = "admin", _("Administration")
+    PROFILE = "profile", _("Profile change")
+    RETIREMENT = "retirement", _("Account retirement")
+
+
+class Disclosure(models.Model):
+    """
+    The words a learner agrees to, in one language of one version; published, they never change.
+
+    ``body`` is plain text in paragraphs. ``${site_name}``, ``${partner_name}``, ``${minimum_age}`` and
+    ``${privacy_url}`` stand for what the ledger keeps beside each event, so that the words shown can be made again.
+
+    .. no_pii:
+    """
+
+    version = models.PositiveIntegerField()
+    language = models.CharField(max_length=35, help_text=_("Language code, such as en, es-419 or ar."))
+    body = models.TextField()
+    sha256 = models.CharField(max_length=64, editable=False)
+    published_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "language"], name="coaching_disclosure_unique")]
+        ordering = ["-version", "language"]
+
+    def __str__(self) -> str:
+        return f"{self.version} ({self.language})"
+
+    def save(self, *args, **kwargs):
+        """Store a draft, or publish it. Raises ``AppendOnlyError`` where the stored one is published already."""
+        if self.pk and type(self).objects.filter(pk=self.pk, published_at__isnull=False).exists():
+            raise AppendOnlyError("A published disclosure is never edited; write a new version.")
+        self.sha256 = self.digest(self.body)
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        """Delete a draft. Raises ``AppendOnlyError`` for a published disclosure."""
+        if self.published_at:
+            raise AppendOnlyError("A published disclosure is never deleted.")
+        return super().delete(*args, **kwargs)
+
+    @staticmethod
+    def digest(text: str) -> str:
+        """Return the SHA-256 of a text, in hexadecimal."""
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class CoachingConsent(models.Model):
+    """
+    Where one learner stands now. Only ``consent.py`` writes it.
+
+    .. pii: The phone number consented for. Blanked at USER_RETIRE_LMS_CRITICAL by consent.erase.
+    .. pii_types: phone_number
+    .. pii_retirement: local_api
+    """
+
+    class Status(models.TextChoices):
+        """How the learner last answered."""
+
+        UNDECIDED = "undecided", _("Undecided")
+        CONSENTED = "consented", _("Consented")
+        DECLINED = "declined", _("Declined")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="coaching_consent"
+    )
+    partner_id = models.UUIDField(
+        default=uuid.uuid4, unique=True, editable=False, help_text=_("All that the partner learns of the identity.")
+    )
+    status = models.CharField(max_length=10, choices=Status.choices, default=Status.UNDECIDED)
+    phone_number = models.CharField(max_length=16, blank=True, help_text=_("Consented for, in E.164."))
+    disclosure = models.ForeignKey(
+        Disclosure, null=True, blank=True, on_delete=models.PROTECT, help_text=_("Through which consent was given.")
+    )
+    asked_at = models.DateTimeField(null=True, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    do_not_ask = models.BooleanField(default=False)
+    card_dismissed_at = models.DateTimeField(null=True, blank=True)
+    opted_out_at = models.DateTimeField(null=True, blank=True)
+    last_sequence = models.PositiveIntegerField(default=0)
+    last_hash = models.CharField(max_length=64, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.partner_id)
+
+    @property
+    def has_answered(self) -> bool:
+        """Whether the asking is over: an answer, or an operator's "do not ask", is stored."""
+        return self.do_not_ask or self.status != self.Status.UNDECIDED
+
+    @property
+    def is_consented(self) -> bool:
+        """Whether the learner agrees now."""
+        return self.status == self.Status.CONSENTED
+
+
+class AppendOnlyQuerySet(models.QuerySet):
+    """A query set that adds and reads; ``ledger.blank_personal_data`` alone goes around it."""
+
+    def update(self, **kwargs):
+        """Refuse: an event is never changed."""
+        raise AppendOnlyError("Consent events are never changed.")
+
+    def delete(self):
+        """Refuse: an event is never deleted."""
+        raise AppendOnlyError("Consent events are never deleted.")
+
+    def bulk_update(self, objs, fields, batch_size=None):
+        """Refuse: an event is never changed."""
+        raise AppendOnlyError("Consent events are never changed.")
+
+
+class ConsentEvent(models.Model):
+    """
+    One entry of the append-only ledger; ``ledger.py`` writes, chains and verifies it.
+
+    Learner and actor are plain ids, not foreign keys, so that deleting a user changes no event.
+
+    .. pii: Phone number, IP address and user agent as evidence. Blanked, with the salt, at USER_RETIRE_LMS_CRITICAL.
+    .. pii_types: phone_number, ip, other
+    .. pii_retirement: local_api
+    """
+
+    class Kind(models.TextChoices):
+        """What happened."""
+
+        ASKED = "asked", _("Asked")
+        REFUSED = "refused", _("Submission refused")
+        CONSENTED = "consented", _("Consented")
+        DECLINED = "declined", _("Declined")
+        WITHDRAWN = "withdrawn", _("Withdrawn")
+        PHONE_CHANGED = "phone_changed", _("Phone number changed")
+        OPTED_OUT = "opted_out", _("Opted out at the partner")
+        DO_NOT_ASK = "do_not_ask", _("Not to be asked")
+        ASK_AGAIN = "ask_again", _("To be asked again")
+        ERASED = "erased", _("Erased")
+
+    consent = models.ForeignKey(CoachingConsent, on_delete=models.PROTECT, related_name="events")
+    learner_id = models.BigIntegerField(null=True, help_text=_("LMS user id of the learner."))
+    sequence = models.PositiveIntegerField()
+    kind = models.CharField(max_length=14, choices=Kind.choices)
+    reason = models.CharField(max_length=200, blank=True, help_text=_("Codes, separated by spaces."))
+    occurred_at = models.DateTimeField()
+    door = models.CharField(max_length=16, choices=Door.choices)
+    actor_id = models.BigIntegerField(null=True, help_text=_("LMS user id of who acted, if not the learner."))
+    disclosure = models.ForeignKey(
+        Disclosure, null=True, on_delete=models.PROTECT, help_text=_("None: not shown by us.")
+    )
+    shown_sha256 = models.CharField(max_length=64, blank=True, help_text=_("SHA-256 of the words as shown."))
+    shown_with = models.JSONField(default=dict, help_text=_("The names filled into the disclosure."))
+    phone_number = models.CharField(max_length=16, blank=True)
+    ip = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=512, blank=True)
+    salt = models.CharField(max_length=64, blank=True)
+    personal_digest = models.CharField(max_length=64)
+    previous_hash = models.CharField(max_length=64, blank=True)
+    hash = models.CharField(max_length=64)
+
+    objects = AppendOnlyQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["consent", "sequence"], name="coaching_event_sequence_unique")]
+        ordering = ["consent_id", "sequence"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.sequence}"
+
+    def save(self, *args, **kwargs):
+        """Append the event. Raises ``AppendOnlyError`` where it is stored already."""
+        if not self._state.adding:
+            raise AppendOnlyError("Consent events are never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        """Refuse: an event is never deleted."""
+        raise AppendOnlyError("Consent events are never deleted.")
+
+
+class CoachedCourse(models.Model):
+    """
+    A course run whose verified learners are offered a coach: told by the catalog, or by an operator.
+
+    .. no_pii:
+    """
+
+    class Source(models.TextChoices):
+        """Whose word it is."""
+
+        CATALOG = "catalog", _("Catalog")
+        OPERATOR = "operator", _("Operator")
+
+    course_key = CourseKeyField(max_length=255, unique=True)
+    program_uuid = models.UUIDField(null=True, blank=True)
+    program_title = models.CharField(max_length=255, blank=True)
+    source = models.CharField(max_length=8, choices=Source.choices, default=Source.OPERATOR)
+    active = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["course_key"]
+
+    def __str__(self) -> str:
+        return str(self.course_key)
+
+    def clean(self):
+        """Raises ``ValidationError`` where the key is not that of a course run."""
+        if self.course_key and not self.course_key.run:
+            raise ValidationError({"course_key": _("This is not the key of a course run.")})

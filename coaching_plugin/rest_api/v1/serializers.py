@@ -1,0 +1,91 @@
+"""What a client may send, and the JSON that it gets."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from coaching_plugin.disclosures import ShownDisclosure
+from coaching_plugin.eligibility import RunVerdict, Verdict
+from coaching_plugin.forms import MAX_NAME_LENGTH
+from coaching_plugin.models import CoachingConsent
+from coaching_plugin.phone import MAX_TYPED_LENGTH
+
+
+class StrictBooleanField(serializers.BooleanField):
+    """A JSON ``true`` or ``false``: consent is not read into words and numbers."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        """Return the boolean. Raises ``ValidationError`` for anything else."""
+        if not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return data
+
+
+class StrictCharField(serializers.CharField):
+    """A JSON string: a number in its place has lost its zeros and its plus."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text. Raises ``ValidationError`` for anything else."""
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class AnswerSerializer(serializers.Serializer):
+    """A learner's answer or changed number. What the client echoes (``user``, eligibility, "seen") is not read."""
+
+    coaching_consent = StrictBooleanField(required=False)
+    phone_number = StrictCharField(required=False, allow_blank=True, allow_null=True, max_length=MAX_TYPED_LENGTH)
+    full_name = StrictCharField(required=False, allow_blank=True, max_length=MAX_NAME_LENGTH)
+    # The SHA-256 that ``disclosure/`` gave with the words that the client showed.
+    disclosure = StrictCharField(required=False, allow_null=True, max_length=64)
+
+
+def standing_json(user_id: int | None, standing: CoachingConsent | None, may_consent: bool) -> dict[str, Any]:
+    """Return where a learner stands, in the four keys that the account MFE knows."""
+    return {
+        "user": user_id,
+        "coaching_consent": standing is not None and standing.is_consented,
+        "eligible_for_coaching": may_consent,
+        "consent_form_seen": standing is not None and standing.has_answered,
+    }
+
+
+def disclosure_json(shown: ShownDisclosure) -> dict[str, Any]:
+    """Return a disclosure as it is shown, with the digest by which the client names it in its answer."""
+    return {
+        "version": shown.disclosure.version,
+        "language": shown.language,
+        "direction": shown.direction,
+        "text": shown.text,
+        "sha256": shown.sha256,
+    }
+
+
+def verdict_json(user_id: int | None, verdict: Verdict) -> dict[str, Any]:
+    """Return a verdict on eligibility with its reasons."""
+    return {
+        "user": user_id,
+        "eligible": verdict.is_eligible,
+        "may_consent": verdict.may_consent,
+        "reasons": verdict.reasons,
+        "enrollment_modes": list(verdict.rules.modes),
+        "active_since": verdict.rules.since,
+        "course_runs": [_run_json(run) for run in verdict.runs],
+    }
+
+
+def _run_json(run: RunVerdict) -> dict[str, Any]:
+    return {
+        "course_key": str(run.course_key),
+        "eligible": run.is_eligible,
+        "reasons": run.reasons,
+        "mode": run.facts.mode,
+        "is_active": run.facts.is_active,
+        "activity": {
+            "enrolled_at": run.facts.enrolled_at,
+            "last_completion_at": run.facts.last_completion_at,
+            "last_engaged_on": run.facts.last_engaged_on,
+            "recent_courseware_state": run.facts.has_recent_courseware_state,
+        },
+    }

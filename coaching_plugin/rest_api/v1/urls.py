@@ -1,0 +1,12 @@
+"""The resources of the API. Ids are taken as any text, so that every refusal is JSON, of a malformed id too."""
+
+from django.urls import path
+
+from coaching_plugin.rest_api.v1 import views
+
+urlpatterns = [
+    path("users/<str:user_id>/", views.UserView.as_view(), name="api-user"),
+    path("coaching_consent/<str:user_id>/", views.CoachingConsentView.as_view(), name="api-consent"),
+    path("disclosure/", views.DisclosureView.as_view(), name="api-disclosure"),
+    path("eligibility/<str:user_id>/", views.EligibilityView.as_view(), name="api-eligibility"),
+]

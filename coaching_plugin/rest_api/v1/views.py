@@ -1,0 +1,246 @@
+"""The API: the learner's own standing and answer, the disclosure, and the reasons of a verdict."""
+
+import logging
+import traceback
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.db import transaction
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
+from edx_rest_framework_extensions.auth.session.authentication import SessionAuthenticationAllowInactiveUser
+from edx_rest_framework_extensions.permissions import NotJwtRestrictedApplication
+from rest_framework import exceptions, status
+from rest_framework.parsers import JSONParser
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import UserRateThrottle
+from rest_framework.views import APIView
+
+from coaching_plugin import conf, consent, disclosures, eligibility, lms, toggles
+from coaching_plugin.consent import Outcome
+from coaching_plugin.models import Disclosure, Door
+from coaching_plugin.rest_api.v1 import serializers
+
+log = logging.getLogger(__name__)
+
+# The keys that clients know errors by; the rest of what is wrong stands under ``coaching``.
+ERROR_FIELDS = ("phone_number", "full_name", "coaching")
+
+
+class LearnerRateThrottle(UserRateThrottle):
+    """One learner's share of the API, as ``COACHING_API_THROTTLE`` says."""
+
+    scope = "coaching"
+
+    def get_rate(self) -> str:
+        """Return the rate, read when used."""
+        return conf.api_throttle()
+
+
+class AccountInactive(exceptions.PermissionDenied):
+    """Raised for an account whose e-mail address was never confirmed."""
+
+
+@method_decorator(transaction.non_atomic_requests, name="dispatch")  # consent.py opens its own, shorter ones
+class CoachingAPIView(APIView):
+    """
+    A resource of a logged-in learner. Every refusal is a flat dictionary of lists of strings, and ``detail``, a string.
+
+    The account MFE reads errors so, and breaks on anything else.
+    """
+
+    permission_classes = (IsAuthenticated, NotJwtRestrictedApplication)
+    throttle_classes = (LearnerRateThrottle,)
+    parser_classes = (JSONParser,)
+    renderer_classes = (JSONRenderer,)
+
+    def get_authenticators(self):
+        """Return the ways to log in that the LMS itself offers to its learner APIs, in its order."""
+        return [JwtAuthentication(), lms.bearer_authentication()(), SessionAuthenticationAllowInactiveUser()]
+
+    def initial(self, request: Request, *args, **kwargs) -> None:
+        """Refuse accounts that are not activated, after the usual checks."""
+        super().initial(request, *args, **kwargs)
+        if not request.user.is_active:
+            raise AccountInactive(_("Activate your account first: open the link in the e-mail we sent."))
+
+    def handle_exception(self, error: Exception) -> Response:
+        """Answer whatever went wrong in the one shape that clients can read."""
+        if isinstance(error, RequestDataTooBig):
+            error = _PayloadTooLarge()
+        elif isinstance(error, (SuspiciousOperation, RecursionError)):
+            error = exceptions.ParseError()
+        try:
+            response = super().handle_exception(error)
+        except Exception as unexpected:
+            # The frames without the message: what a database says of a value is a learner's own.
+            where = "".join(traceback.format_tb(unexpected.__traceback__))
+            user_id = getattr(getattr(self.request, "user", None), "id", None)
+            log.error("User %s: the coaching API failed with %s.\n%s", user_id, type(unexpected).__name__, where)
+            response = Response(status=status.HTTP_500_INTERNAL_SERVER_ERROR)
+            response.data = {"detail": _("Something went wrong on our side. Please try again later.")}
+            response.exception = True
+        response.data = _flat(response.data)
+        return response
+
+
+class LearnerResource(CoachingAPIView):
+    """A resource of one learner, named by LMS user id, that is nobody else's."""
+
+    def initial(self, request: Request, *args, **kwargs) -> None:
+        """Answer 404 to anybody else, whether or not such a learner exists."""
+        self.check_owner(request, kwargs["user_id"])
+        super().initial(request, *args, **kwargs)
+
+    def check_owner(self, request: Request, user_id: str) -> None:
+        """Raise ``NotFound`` unless the learner of the request is the one named; compares, and looks nothing up."""
+        if request.user.is_authenticated and user_id != str(request.user.id):
+            raise exceptions.NotFound()
+
+    def standing_response(self, request: Request) -> Response:
+        """Return where the learner stands; while coaching is off: not eligible, not asked."""
+        if not toggles.is_enabled():
+            return Response(serializers.standing_json(request.user.id, None, may_consent=False))
+        may_consent = eligibility.explain(request.user).may_consent
+        return Response(
+            serializers.standing_json(request.user.id, consent.standing(request.user), may_consent=may_consent)
+        )
+
+
+class AnswerResource(LearnerResource):
+    """A resource that takes a learner's answer."""
+
+    door: Door
+
+    def patch(self, request: Request, user_id: str) -> Response:
+        """Take the answer, or the changed number, and return where the learner stands then."""
+        serializer = serializers.AnswerSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        answer = serializer.validated_data
+        if "coaching_consent" not in answer and "phone_number" not in answer:
+            raise exceptions.ValidationError(_("Send coaching_consent or phone_number."))
+        if not toggles.is_enabled():
+            self._apply_while_off(request, answer)
+            return self.standing_response(request)
+        outcome = self._apply(request, answer)
+        if outcome.is_refused:
+            # Returned, not raised: its event is stored.
+            return Response(_refusals(outcome), status=status.HTTP_400_BAD_REQUEST)
+        return self.standing_response(request)
+
+    def _apply(self, request: Request, answer: dict[str, Any]) -> Outcome:
+        user, agrees = request.user, answer.get("coaching_consent")
+        shown = disclosures.named(answer["disclosure"]) if answer.get("disclosure") else None
+        evidence = consent.Evidence.of(request._request, self.door, shown)
+        if answer.get("disclosure") and shown is None and agrees:
+            raise exceptions.ValidationError(
+                _("The terms of coaching were not shown, or have changed. Read them again, then answer.")
+            )
+        if agrees:
+            return consent.give(user, answer.get("phone_number"), answer.get("full_name"), evidence)
+        if agrees is False:
+            # With the number that the form held, perhaps: only the answer counts, as on the consent page.
+            return consent.decline(user, evidence)
+        return consent.change_phone(user, answer["phone_number"], evidence)
+
+    def _apply_while_off(self, request: Request, answer: dict[str, Any]) -> None:
+        """Let a learner who consented withdraw, and refuse everything else that would change something."""
+        if answer.get("coaching_consent") is not False:
+            raise exceptions.ValidationError(_("Coaching is not available to you at the moment."))
+        consent.withdraw(request.user, consent.Evidence.of(request._request, self.door), reason="learner")
+
+
+class UserView(AnswerResource):
+    """``users/{id}/``: where a learner stands, and the switch and phone number of account settings."""
+
+    door = Door.ACCOUNT_SETTINGS
+
+    def get(self, request: Request, user_id: str) -> Response:
+        """Return where the learner stands. No phone number: clients take it from the account API."""
+        return self.standing_response(request)
+
+
+class CoachingConsentView(AnswerResource):
+    """``coaching_consent/{id}/``: the answer of a consent form."""
+
+    door = Door.API
+
+
+class DisclosureView(CoachingAPIView):
+    """``disclosure/``: the words to show beside a consent switch, and the digest to name them by."""
+
+    def get(self, request: Request) -> Response:
+        """Return the current disclosure, in ``?language=`` or the language of the request."""
+        if not toggles.is_enabled():
+            raise exceptions.NotFound()
+        try:
+            shown = disclosures.current(request.query_params.get("language"))
+        except Disclosure.DoesNotExist:
+            raise exceptions.NotFound() from None
+        return Response(serializers.disclosure_json(shown))
+
+
+class EligibilityView(LearnerResource):
+    """``eligibility/{id}/``: the verdict on a learner, explained; one's own, or anybody's to support staff."""
+
+    def check_owner(self, request: Request, user_id: str) -> None:
+        """Raise ``NotFound`` unless the learner named is the request's, or the request's may see consents."""
+        if not request.user.has_perm("coaching_plugin.view_coachingconsent"):
+            super().check_owner(request, user_id)
+
+    def get(self, request: Request, user_id: str) -> Response:
+        """Return the verdict with its reasons for each coached course run."""
+        if not toggles.is_enabled():
+            return Response({"user": request.user.id, "eligible": False, "may_consent": False, "course_runs": []})
+        learner = request.user
+        if user_id != str(learner.id):
+            learner = _learner(user_id)
+        return Response(serializers.verdict_json(learner.id, eligibility.explain(learner)))
+
+
+class _PayloadTooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The request is too large."
+    default_code = "payload_too_large"
+
+
+def _learner(user_id: str):
+    """Return the user of an id. Raises ``NotFound`` where there is none, or the id is no id."""
+    # No id has more digits than the column holds.
+    is_id = user_id.isascii() and user_id.isdigit() and len(user_id) < 10
+    learner = get_user_model().objects.filter(pk=int(user_id)).first() if is_id else None
+    if learner is None:
+        raise exceptions.NotFound()
+    return learner
+
+
+def _refusals(outcome: Outcome) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for refusal in outcome.refusals:
+        errors.setdefault(refusal.field, []).append(refusal.message)
+    return _flat(errors)
+
+
+def _flat(errors: Any) -> dict[str, Any]:
+    """Return errors of any shape as lists of strings by field; what is about no field also as ``detail``."""
+    if not isinstance(errors, dict):
+        errors = {"coaching": errors}
+    flat: dict[str, Any] = {}
+    for field, messages in errors.items():
+        flat.setdefault(field if field in ERROR_FIELDS else "coaching", []).extend(_texts(messages))
+    if "coaching" in flat:
+        flat["detail"] = " ".join(flat["coaching"])
+    return flat
+
+
+def _texts(messages: Any) -> list[str]:
+    if isinstance(messages, dict):
+        return [text for nested in messages.values() for text in _texts(nested)]
+    if isinstance(messages, (list, tuple)):
+        return [text for nested in messages for text in _texts(nested)]
+    return [str(messages)]

@@ -1,0 +1,68 @@
+"""Settings that the plugin brings to the LMS: defaults of our own, and our part of what is shared."""
+
+import copy
+
+from coaching_plugin.conf import DEFAULTS
+from coaching_plugin.settings.filters import with_our_steps
+
+COURSE_DOOR_MIDDLEWARE = "coaching_plugin.middleware.CourseDoorMiddleware"
+
+# The platform's tracking middleware logs GET and POST parameters: a phone number has no place in a log.
+TRACKING_IGNORE_URL_PATTERNS = [r"^/coaching/", r"^/api/coaching/"]
+
+
+def plugin_settings(settings):
+    """Set what is missing of ours, and merge into what is shared."""
+    # .. setting_name: COACHING_ENROLLMENT_MODES
+    # .. setting_default: ["verified"]
+    # .. setting_description: Enrollment modes that make a learner eligible for a coach.
+
+    # .. setting_name: COACHING_PROGRAM_TYPES
+    # .. setting_default: ["microbachelors"]
+    # .. setting_description: Slugs of the program types whose course runs are coached.
+
+    # .. setting_name: COACHING_ACTIVITY_WINDOW_DAYS
+    # .. setting_default: 90
+    # .. setting_description: A learner last active this many whole days (UTC) ago is still eligible.
+
+    # .. setting_name: COACHING_MINIMUM_AGE
+    # .. setting_default: 13
+    # .. setting_description: Learners whose year of birth makes them possibly younger are never asked.
+
+    # .. setting_name: COACHING_PHONE_REGIONS
+    # .. setting_default: ["US"]
+    # .. setting_description: ISO 3166 codes of the regions whose phone numbers the partner can text; numbers typed
+    #   without a plus sign are read as of the first.
+
+    # .. setting_name: COACHING_PARTNER_NAME
+    # .. setting_default: "InsideTrack"
+    # .. setting_description: The coaching partner's name, as the disclosure gives it.
+
+    # .. setting_name: COACHING_PRIVACY_URL
+    # .. setting_default: "/privacy"
+    # .. setting_description: The privacy policy that the disclosure links: a full address, or a path of the LMS.
+
+    # .. setting_name: COACHING_REQUIRE_DISCLOSURE
+    # .. setting_default: False
+    # .. setting_description: Refuse consent from API clients that do not name the disclosure they showed.
+
+    # .. setting_name: COACHING_API_THROTTLE
+    # .. setting_default: "60/minute"
+    # .. setting_description: How often one learner may call the coaching API.
+    for name, default in DEFAULTS.items():
+        if not hasattr(settings, name):
+            setattr(settings, name, copy.deepcopy(default))
+    merge_shared_settings(settings)
+
+
+def merge_shared_settings(settings):
+    """Add our filter steps, our middleware and our unlogged paths to the LMS's own, where they are missing."""
+    settings.OPEN_EDX_FILTERS_CONFIG = with_our_steps(getattr(settings, "OPEN_EDX_FILTERS_CONFIG", None))
+    settings.MIDDLEWARE = _with(settings.MIDDLEWARE, [COURSE_DOOR_MIDDLEWARE])
+    settings.TRACKING_IGNORE_URL_PATTERNS = _with(
+        getattr(settings, "TRACKING_IGNORE_URL_PATTERNS", []), TRACKING_IGNORE_URL_PATTERNS
+    )
+
+
+def _with(present, ours):
+    return [*present, *(item for item in ours if item not in present)]

@@ -1,0 +1,31 @@
+"""Which parts of coaching are on: the waffle flags."""
+
+from edx_toggles.toggles import WaffleFlag
+
+# .. toggle_name: coaching.enabled
+# .. toggle_implementation: WaffleFlag
+# .. toggle_default: False
+# .. toggle_description: The master flag. While it is off, nobody is asked, every door lets everybody through without a
+#   database query, and the API answers "not eligible, not asked". Withdrawing a consent still works.
+# .. toggle_use_cases: open_edx
+# .. toggle_creation_date: 2026-11-22
+ENABLED = WaffleFlag("coaching.enabled", __name__)
+
+# .. toggle_name: coaching.course_redirect
+# .. toggle_implementation: WaffleFlag
+# .. toggle_default: False
+# .. toggle_description: Send eligible learners who have not answered to the consent page when they enter a coached
+#   course run. Needs coaching.enabled.
+# .. toggle_use_cases: open_edx
+# .. toggle_creation_date: 2026-11-22
+COURSE_REDIRECT = WaffleFlag("coaching.course_redirect", __name__)
+
+
+def is_enabled() -> bool:
+    """Return whether coaching is on for the current request."""
+    return ENABLED.is_enabled()
+
+
+def redirects_on_course_entry() -> bool:
+    """Return whether course doors ask, for the current request."""
+    return ENABLED.is_enabled() and COURSE_REDIRECT.is_enabled()

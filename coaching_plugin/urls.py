@@ -1,0 +1,13 @@
+"""Where the plugin answers."""
+
+from django.urls import include, path
+
+from coaching_plugin import views
+
+app_name = "coaching"
+
+urlpatterns = [
+    path("coaching/consent/", views.ConsentView.as_view(), name="consent"),
+    path("coaching/consent/answered/", views.AnsweredView.as_view(), name="answered"),
+    path("api/coaching/v1/", include("coaching_plugin.rest_api.v1.urls")),
+]

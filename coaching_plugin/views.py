@@ -1,0 +1,135 @@
+"""The consent page: shows the question, takes the answer, and leads on to the course."""
+
+import logging
+import traceback
+
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+
+from coaching_plugin import access, conf, consent, disclosures, eligibility, lms, phone, toggles
+from coaching_plugin.forms import ConsentForm
+from coaching_plugin.models import Door
+
+log = logging.getLogger(__name__)
+
+
+@method_decorator(transaction.non_atomic_requests, name="dispatch")  # consent.py opens its own, shorter ones
+@method_decorator(sensitive_post_parameters(), name="dispatch")
+@method_decorator(csrf_protect, name="dispatch")
+@method_decorator(never_cache, name="dispatch")
+class LearnerPage(View):
+    """A page of a learner who is logged in, that leads on to ``next`` whatever happens."""
+
+    def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
+        """Send anonymous visitors to the login and back; where the page breaks, say so and leave the way on open."""
+        self.next_url = access.safe_next_url(request, request.POST.get("next") or request.GET.get("next"))
+        if not request.user.is_authenticated:
+            return redirect_to_login(_with_next(request.path, self.next_url))
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except (Http404, PermissionDenied, SuspiciousOperation):
+            raise
+        except Exception as error:
+            # The frames without the message: what a database says of a value is a learner's own.
+            where = "".join(traceback.format_tb(error.__traceback__))
+            log.error("User %s: the consent page failed with %s.\n%s", request.user.id, type(error).__name__, where)
+            return self.render("coaching_plugin/unavailable.html", status=503)
+
+    def render(self, template: str, context: dict | None = None, status: int = 200) -> HttpResponse:
+        """Render a template in the site's theme, with the way on."""
+        base = {
+            "next_url": self.next_url,
+            "next_is_dashboard": self.next_url == lms.dashboard_url(),
+            "site_name": lms.site_name(),
+            "partner_name": conf.partner_name(),
+        }
+        return render(self.request, template, {**base, **(context or {})}, status=status)
+
+
+class ConsentView(LearnerPage):
+    """The question. GET shows it, POST answers it."""
+
+    http_method_names = ["get", "post", "head", "options"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show the form to an eligible learner who has not consented; send anybody else on."""
+        if not toggles.is_enabled() or not request.user.is_active:
+            return redirect(self.next_url)
+        standing = consent.standing(request.user)
+        if standing.is_consented or not eligibility.explain(request.user).may_consent:
+            return redirect(self.next_url)
+        shown = disclosures.current()
+        if request.method == "GET":
+            consent.ask(request.user, consent.Evidence.of(request, Door.PAGE, shown))
+        return self._show(ConsentForm.prefilled(lms.profile(request.user), shown), shown, standing)
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """Record the answer and go to its confirmation; show the form again where it can't be taken."""
+        standing = consent.standing(request.user)
+        declines = request.POST.get("answer") == "decline"
+        # While coaching is off nobody is asked, and yet nobody is kept from withdrawing.
+        if not toggles.is_enabled() and not (declines and standing.is_consented):
+            return redirect(self.next_url)
+        form = ConsentForm(request.POST)
+        is_readable = form.is_valid()
+        shown = disclosures.named(form.cleaned_data.get("disclosure", ""))
+        evidence = consent.Evidence.of(request, Door.PAGE, shown)
+        if declines:
+            consent.decline(request.user, evidence)
+        elif is_readable:
+            outcome = consent.give(
+                request.user,
+                form.cleaned_data["phone_number"],
+                form.cleaned_data["full_name"],
+                evidence,
+                agreed=form.cleaned_data["agree"],
+            )
+            form.add_refusals(outcome.refusals)
+        if not declines and form.errors:
+            return self._show(form, shown or disclosures.current(), standing)
+        return redirect(_with_next(reverse("coaching:answered"), self.next_url))
+
+    def _show(self, form: ConsentForm, shown: disclosures.ShownDisclosure, standing) -> HttpResponse:
+        context = {
+            "form": form,
+            "disclosure": shown,
+            # A tick that was for other words is not for these.
+            "agreed": form["agree"].value() and form["disclosure"].value() == shown.sha256,
+            "standing": standing,
+            "name_is_managed": lms.is_name_managed(self.request.user),
+            "profile_name": lms.profile(self.request.user).name,
+            "countries": [lms.country_name(region) for region in conf.phone_regions()],
+        }
+        return self.render("coaching_plugin/consent.html", context)
+
+
+class AnsweredView(LearnerPage):
+    """The confirmation: what was recorded, and the way on to the course."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show what the learner answered; who has not answered has nothing to confirm."""
+        standing = consent.standing(request.user)
+        if not standing.has_answered:
+            return redirect(access.consent_page_path(self.next_url))
+        context = {
+            "standing": standing,
+            "phone_number": phone.national_format(standing.phone_number),
+            "consent_url": access.consent_page_path(self.next_url),
+        }
+        return self.render("coaching_plugin/answered.html", context)
+
+
+def _with_next(path: str, next_url: str) -> str:
+    return f"{path}?{urlencode({'next': next_url})}"

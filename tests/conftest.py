@@ -1,0 +1,124 @@
+"""What many tests need: a clean cache, coached course runs, flags that are on, learners."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from django.utils import timezone
+from edx_django_utils.cache import RequestCache
+from oauth2_provider.models import AccessToken, Application
+from openedx.features.enterprise_support.utils import NAME_MANAGED
+from waffle.models import Flag
+
+from coaching_plugin import coached_courses
+from coaching_plugin.models import CoachedCourse
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered():
+    """Start each test as a new process would: nothing cached, no coached course run known."""
+    cache.clear()
+    RequestCache.clear_all_namespaces()
+    coached_courses._keys.forget()
+    yield
+    cache.clear()
+    coached_courses._keys.forget()
+
+
+@pytest.fixture
+def committed(transactional_db, django_db_serialized_rollback):
+    """Have what the test stores committed, so that ``on_commit`` runs; what migrations stored is there."""
+
+
+@pytest.fixture
+def coached(db):
+    """Two coached course runs of a program, and one that an operator listed."""
+    for key in (factories.MB101, factories.MB102):
+        CoachedCourse.objects.create(
+            course_key=key,
+            program_uuid=factories.PROGRAM_UUID,
+            program_title="Demo MicroBachelors",
+            source=CoachedCourse.Source.CATALOG,
+        )
+    CoachedCourse.objects.create(course_key=factories.LIST1, source=CoachedCourse.Source.OPERATOR)
+
+
+@pytest.fixture
+def flags(db):
+    """All flags on, as rows, the way an operator turns them on."""
+    for name in ("coaching.enabled", "coaching.course_redirect"):
+        Flag.objects.update_or_create(name=name, defaults={"everyone": True})
+
+
+@pytest.fixture
+def set_flag(db):
+    """Turn one flag on or off."""
+
+    def set_one(name, on):
+        flag, _ = Flag.objects.update_or_create(name=name, defaults={"everyone": on})
+        flag.flush()
+
+    return set_one
+
+
+@pytest.fixture
+def learner(coached, flags):
+    """An eligible learner: verified in MB101, active yesterday, never asked."""
+    return factories.eligible_learner()
+
+
+@pytest.fixture
+def browser(learner):
+    """A browser in which the learner is logged in; it checks CSRF tokens."""
+    client = Client()
+    client.force_login(learner)
+    return client
+
+
+@pytest.fixture
+def manage_name():
+    """Have an enterprise manage a learner's name."""
+
+    def manage(learner):
+        learner.profile.set_meta({NAME_MANAGED: True})
+        learner.profile.save()
+
+    return manage
+
+
+@pytest.fixture
+def log_in(db):
+    """Log a user in as people do: a CSRF token, then the login API, which sets session and JWT cookies."""
+
+    def log_in_as(user, password="edx"):
+        client = Client(enforce_csrf_checks=True)
+        token = client.get("/csrf/api/v1/token").json()["csrfToken"]
+        response = client.post(
+            "/api/user/v2/account/login_session/",
+            {"email_or_username": user.username, "password": password},
+            HTTP_X_CSRFTOKEN=token,
+        )
+        assert response.status_code == 200, response.content
+        return client
+
+    return log_in_as
+
+
+@pytest.fixture
+def bearer_token(db):
+    """Return an OAuth2 access token of a user, as a mobile app has one."""
+
+    def token_of(user):
+        application = Application.objects.get_or_create(
+            name="mobile", client_type="public", authorization_grant_type="password", user=user
+        )[0]
+        return AccessToken.objects.get_or_create(
+            user=user,
+            application=application,
+            token=f"token-of-{user.pk}",
+            defaults={"expires": timezone.now() + timedelta(hours=1), "scope": "read write"},
+        )[0].token
+
+    return token_of

@@ -1,0 +1,223 @@
+"""Who is asked at a course door, in which order the answer is found, and what it costs."""
+
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from common.djangoapps.student.models import CourseAccessRole
+from crum import set_current_request
+from django.contrib.auth.models import AnonymousUser
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from edx_django_utils.cache import RequestCache
+
+from coaching_plugin import access, coached_courses, consent
+from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
+from tests import factories
+from tests.factories import LIST1, MB101, MB102, PLAIN, TYPED, evidence
+
+pytestmark = pytest.mark.usefixtures("committed")
+
+NEXT = "/courses/course-v1:DemoX+MB101+2026/courseware/"
+
+
+def enter(user, key=MB101):
+    """Decide as in a request of its own: the flags are read through the request."""
+    RequestCache.clear_all_namespaces()
+    request = RequestFactory().get("/")
+    request.user = user
+    with current_request(request):
+        return access.consent_redirect(user, key, NEXT)
+
+
+@contextmanager
+def current_request(request):
+    set_current_request(request)
+    try:
+        yield
+    finally:
+        set_current_request(None)
+
+
+class CacheCalls:
+    """Counts the round trips to the cache."""
+
+    def __init__(self, monkeypatch):
+        self.count = 0
+        for name in ("get", "get_many", "set", "add", "delete"):
+            monkeypatch.setattr(type(cache._connections["default"]), name, self._counted(name))
+
+    def _counted(self, name):
+        original = getattr(type(cache._connections["default"]), name)
+
+        def counted(*args, **kwargs):
+            self.count += 1
+            return original(*args, **kwargs)
+
+        return counted
+
+
+def cost(user, key=MB101, warm_ups=1):
+    """Return how many queries entering a course asks, after ``warm_ups`` of somebody like that."""
+    for _ in range(warm_ups):
+        enter(user, key)
+    with CaptureQueriesContext(connection) as queries:
+        enter(user, key)
+    return len(queries)
+
+
+def test_an_eligible_learner_is_sent_to_the_question_with_the_way_back_whole(learner):
+    assert enter(learner) == ("/coaching/consent/?next=%2Fcourses%2Fcourse-v1%3ADemoX%2BMB101%2B2026%2Fcourseware%2F")
+
+
+def test_any_coached_run_asks_in_which_the_learner_is_enrolled_in_any_mode(learner):
+    assert enter(learner, MB102) is None, "not enrolled there"
+    cache.clear()
+    factories.enroll(learner, MB102, mode="audit")
+    assert enter(learner, MB102)
+    factories.enroll(learner, LIST1, mode="audit", is_active=False)
+    assert enter(learner, LIST1) is None, "not enrolled any more"
+    factories.enroll(learner, PLAIN)
+    assert enter(learner, PLAIN) is None, "not coached"
+
+
+@pytest.mark.parametrize("answer", [consent.decline, lambda user, evidence: consent.give(user, TYPED, None, evidence)])
+def test_any_answer_ends_the_asking(learner, answer):
+    answer(learner, evidence())
+    assert enter(learner) is None
+    cache.clear()
+    assert enter(learner) is None
+
+
+def test_having_been_asked_or_refused_is_no_answer(learner):
+    consent.ask(learner, evidence())
+    consent.give(learner, "12", None, evidence())
+    assert enter(learner)
+
+
+def test_do_not_ask_ends_the_asking_and_ask_again_starts_it(learner):
+    consent.do_not_ask(learner, evidence(Door.ADMIN), reason="x")
+    assert enter(learner) is None
+    consent.ask_again(learner, evidence(Door.ADMIN), reason="x")
+    assert enter(learner)
+
+
+def test_who_is_never_asked(learner):
+    assert enter(AnonymousUser()) is None
+    for change in ({"is_active": False}, {"is_staff": True}):
+        assert enter(factories.eligible_learner(**change)) is None
+    assert enter(factories.eligible_learner(year_of_birth=timezone.now().year - 11)) is None
+    assert enter(factories.eligible_learner(year_of_birth=timezone.now().year - 13)) is None
+
+
+@pytest.mark.parametrize("role", [{"course_id": MB101, "role": "staff"}, {"role": "instructor"}])
+def test_the_course_team_and_the_organizations_are_never_asked(learner, role):
+    CourseAccessRole.objects.create(user=learner, org="DemoX", **role)
+    assert enter(learner) is None
+
+
+def test_a_role_in_another_course_does_not_spare_the_question(learner):
+    CourseAccessRole.objects.create(user=learner, org="DemoX", course_id=MB102, role="staff")
+    assert enter(learner)
+
+
+def test_a_learner_who_returns_is_let_through_and_asked_the_next_time(coached, flags):
+    learner = factories.user()
+    factories.enroll(learner)
+    assert enter(learner) is None
+    factories.engage(learner, timezone.now().date())  # the visit, as the platform records it
+    assert enter(learner)
+
+
+def test_who_is_not_eligible_is_remembered_for_a_minute(coached, flags):
+    learner = factories.user()
+    factories.enroll(learner, mode="audit", ago=timedelta(days=1))
+    assert cost(learner) == 0
+    learner.courseenrollment_set.update(mode="verified")
+    assert enter(learner) is None
+    cache.clear()  # the minute is over
+    assert enter(learner)
+
+
+@pytest.mark.parametrize(("enabled", "redirect"), [(False, True), (True, False), (False, False)])
+def test_with_a_flag_off_nobody_is_asked(learner, set_flag, enabled, redirect):
+    set_flag("coaching.enabled", enabled)
+    set_flag("coaching.course_redirect", redirect)
+    assert enter(learner) is None
+    assert cost(learner) == 0
+
+
+# Cost, warm
+
+
+def test_nothing_coached_costs_nothing(flags, monkeypatch):
+    learner = factories.eligible_learner()
+    assert cost(learner) == 0
+    calls = CacheCalls(monkeypatch)
+    enter(learner)
+    assert calls.count == 0
+
+
+def test_not_our_course_costs_nothing(learner, monkeypatch):
+    factories.enroll(learner, PLAIN)
+    assert cost(learner, PLAIN) == 0
+    calls = CacheCalls(monkeypatch)
+    enter(learner, PLAIN)
+    assert calls.count == 0
+
+
+def test_answered_costs_no_query(learner):
+    consent.decline(learner, evidence())
+    assert cost(learner, warm_ups=0) <= 3, "the flags and the coached runs are read once"
+    assert cost(learner, warm_ups=0) == 0
+
+
+def test_answered_before_this_process_costs_two_queries_once(learner):
+    consent.decline(learner, evidence())
+    enter(learner)
+    cache.delete(consent.answered_key(learner.id))
+    assert cost(learner, warm_ups=0) == 2
+    assert cost(learner, warm_ups=0) == 0
+
+
+def test_not_eligible_costs_one_query_at_most(coached, flags):
+    enter(factories.user())
+    for learner in (factories.user(), factories.eligible_learner(key=PLAIN)):
+        assert cost(learner, warm_ups=0) == 1
+        assert cost(learner, warm_ups=0) == 0
+    returning = factories.user()
+    factories.enroll(returning)
+    assert cost(returning) == 1, "not remembered, since this very visit may change it"
+
+
+def test_to_be_asked_costs_two_queries(learner):
+    assert cost(learner) == 2
+    consent.ask(learner, evidence())
+    assert cost(learner) == 2
+
+
+def test_a_read_inside_a_transaction_is_not_remembered(learner):
+    CoachingConsent.objects.create(user=learner, status="declined")
+    with transaction.atomic():
+        assert consent.has_answered(learner.id)
+    assert cache.get(consent.answered_key(learner.id)) is None
+
+
+def test_what_is_rolled_back_is_not_remembered(learner):
+    with transaction.atomic():
+        consent.decline(learner, evidence())
+        transaction.set_rollback(True)
+    assert cache.get(consent.answered_key(learner.id)) is None
+    assert enter(learner)
+
+
+def test_another_process_hears_of_a_coached_run_within_a_minute(learner, monkeypatch):
+    assert enter(learner)
+    CoachedCourse.objects.filter(course_key=MB101).update(active=False)  # sends no signal, as another process would
+    assert enter(learner)
+    clock = coached_courses.time.monotonic() + coached_courses.RELOAD_SECONDS
+    monkeypatch.setattr(coached_courses.time, "monotonic", lambda: clock)
+    assert enter(learner) is None

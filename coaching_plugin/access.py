@@ -19,7 +19,8 @@ PASSED_SECONDS = 60
 # What a browser, a proxy and the LMS carry without cutting.
 MAXIMUM_URL_LENGTH = 2000
 
-_UNPRINTABLE = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+# Printable ASCII without the backslash, which browsers take for a slash. Browsers encode everything else.
+_PLAIN_URL = re.compile(r"[!-\[\]-~]+")
 
 
 def consent_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
@@ -62,7 +63,7 @@ def safe_next_url(request: HttpRequest, url: str | None) -> str:
 
 def is_own_url(request: HttpRequest, url: str) -> bool:
     """Return whether ``url`` is a path or full address of the LMS or its MFEs, other than the consent page itself."""
-    if len(url) > MAXIMUM_URL_LENGTH or _UNPRINTABLE.search(url):
+    if len(url) > MAXIMUM_URL_LENGTH or not _PLAIN_URL.fullmatch(url):
         return False
     if not url.startswith(("/", "http://", "https://")):
         return False

@@ -352,7 +352,7 @@ def _phone_message(code: str) -> str:
         "phone_malformed": _("Enter your mobile phone number in digits."),
         "phone_extension": _("Enter a number without an extension: text messages can’t reach one."),
         "phone_invalid": _("This phone number does not exist. Check its digits."),
-        "phone_region": _("Enter a mobile phone number of this country: %(countries)s.") % {"countries": countries},
+        "phone_region": _("Enter a mobile phone number from: %(countries)s.") % {"countries": countries},
         "phone_type": _("This number can’t receive text messages. Enter a mobile phone number."),
     }[code]
 

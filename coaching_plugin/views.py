@@ -121,7 +121,7 @@ class AnsweredView(LearnerPage):
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show what the learner answered; who has not answered has nothing to confirm."""
         standing = consent.standing(request.user)
-        if not standing.has_answered:
+        if standing.status == standing.Status.UNDECIDED:
             return redirect(access.consent_page_path(self.next_url))
         context = {
             "standing": standing,

@@ -80,7 +80,8 @@ class CoachingAPIView(APIView):
         except Exception as unexpected:
             # The frames without the message: what a database says of a value is a learner's own.
             where = "".join(traceback.format_tb(unexpected.__traceback__))
-            user_id = getattr(getattr(self.request, "user", None), "id", None)
+            # Not ``request.user``: where finding out who is calling is what failed, that would fail again.
+            user_id = getattr(getattr(self.request, "_user", None), "id", None)
             log.error("User %s: the coaching API failed with %s.\n%s", user_id, type(unexpected).__name__, where)
             response = Response(status=status.HTTP_500_INTERNAL_SERVER_ERROR)
             response.data = {"detail": _("Something went wrong on our side. Please try again later.")}
@@ -142,7 +143,9 @@ class AnswerResource(LearnerResource):
                 _("The terms of coaching were not shown, or have changed. Read them again, then answer.")
             )
         if agrees:
-            return consent.give(user, answer.get("phone_number"), answer.get("full_name"), evidence)
+            # No number sent means the profile's; null means that there is none.
+            number = answer["phone_number"] or "" if "phone_number" in answer else None
+            return consent.give(user, number, answer.get("full_name"), evidence)
         if agrees is False:
             # With the number that the form held, perhaps: only the answer counts, as on the consent page.
             return consent.decline(user, evidence)
@@ -190,16 +193,17 @@ class EligibilityView(LearnerResource):
 
     def check_owner(self, request: Request, user_id: str) -> None:
         """Raise ``NotFound`` unless the learner named is the request's, or the request's may see consents."""
-        if not request.user.has_perm("coaching_plugin.view_coachingconsent"):
+        # Permissions are looked up only where they decide: they cost queries.
+        if user_id != str(request.user.id) and not request.user.has_perm("coaching_plugin.view_coachingconsent"):
             super().check_owner(request, user_id)
 
     def get(self, request: Request, user_id: str) -> Response:
         """Return the verdict with its reasons for each coached course run."""
-        if not toggles.is_enabled():
-            return Response({"user": request.user.id, "eligible": False, "may_consent": False, "course_runs": []})
         learner = request.user
         if user_id != str(learner.id):
             learner = _learner(user_id)
+        if not toggles.is_enabled():
+            return Response({"user": learner.id, "eligible": False, "may_consent": False, "course_runs": []})
         return Response(serializers.verdict_json(learner.id, eligibility.explain(learner)))
 
 

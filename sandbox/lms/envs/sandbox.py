@@ -63,6 +63,7 @@ INSTALLED_APPS = [
     "django.contrib.sites",
     "django.contrib.staticfiles",
     "corsheaders",
+    "django_countries",
     "oauth2_provider",
     "rest_framework",
     "waffle",
@@ -227,6 +228,8 @@ REST_FRAMEWORK = {
 # Plugins
 
 OPEN_EDX_FILTERS_CONFIG = {}
+# Nobody watches a sandbox; without this, the library warns at every start that New Relic is missing.
+OPENEDX_TELEMETRY = []
 TRACKING_IGNORE_URL_PATTERNS = ["^/event", "^/login", "^/heartbeat"]
 
 LOGGING = {

@@ -12,6 +12,8 @@ setup(
     license_files=["LICENSE"],
     packages=find_packages(include=["coaching_plugin", "coaching_plugin.*"]),
     include_package_data=True,
+    # ``locale`` is a link to ``conf/locale``; MANIFEST.in would follow only one of the two.
+    package_data={"coaching_plugin": ["locale/*/LC_MESSAGES/*", "conf/locale/*/LC_MESSAGES/*"]},
     zip_safe=False,
     python_requires=">=3.11",
     # The LMS carries and pins all of these but phonenumbers; lower bounds are those of the oldest release in service.

@@ -35,13 +35,17 @@ settings.configure(
 django.setup()
 
 from django.core.management import call_command
+from django.utils import translation
 
 call_command("makemigrations", "coaching_plugin", check=True, dry_run=True)
+with translation.override("ar"):
+    arabic = translation.gettext("Would you like a coach?")
 print(json.dumps({
     "config": label,
     "path": apps.get_app_config("coaching_plugin").path,
     "models": sorted(model.__name__ for model in apps.get_app_config("coaching_plugin").get_models()),
     "registered": sorted(config.plugin_app),
+    "arabic": arabic,
 }))
 """
 
@@ -61,7 +65,7 @@ def built(tmp_path_factory):
     source, dist = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     for name in BUILT_FROM:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, source / name)
     run(sys.executable, "-m", "build", "--outdir", dist, source, cwd=source)
@@ -99,7 +103,7 @@ def test_wheel_and_sdist_carry_every_file_of_the_package(in_wheel, in_sdist):
     assert files_of_the_package() - in_sdist == set()
 
 
-@pytest.mark.parametrize("kind", ["templates/", "static/", "conf/locale/", "migrations/0001"])
+@pytest.mark.parametrize("kind", ["templates/", "static/", "conf/locale/ar/", "locale/ar/", "migrations/0001"])
 def test_every_kind_of_file_is_there_at_all(in_wheel, kind):
     assert any(name.startswith(f"coaching_plugin/{kind}") for name in in_wheel)
 
@@ -125,4 +129,5 @@ def test_the_wheel_loads_from_a_clean_environment(built, tmp_path):
     assert loaded["config"] == "coaching_plugin.apps.CoachingPluginConfig"
     assert Path(loaded["path"]).is_relative_to(clean)
     assert "CoachingConsent" in loaded["models"]
+    assert loaded["arabic"] == "هل ترغب في مرشد؟"
     assert loaded["registered"] == ["settings_config", "signals_config", "url_config"]

@@ -1,16 +1,11 @@
 """Settings that the plugin brings to the LMS: defaults of our own, and our part of what is shared."""
 
 import copy
-from pathlib import Path
 
-import coaching_plugin
 from coaching_plugin.conf import DEFAULTS
 from coaching_plugin.settings.filters import with_our_steps
 
 COURSE_DOOR_MIDDLEWARE = "coaching_plugin.middleware.CourseDoorMiddleware"
-
-# Last, so that translations which a site pulls for its plugins come before those that we ship.
-LOCALE_PATH = str(Path(coaching_plugin.__file__).parent / "conf" / "locale")
 
 # The platform's tracking middleware logs GET and POST parameters: a phone number has no place in a log.
 TRACKING_IGNORE_URL_PATTERNS = [r"^/coaching/", r"^/api/coaching/"]
@@ -61,10 +56,9 @@ def plugin_settings(settings):
 
 
 def merge_shared_settings(settings):
-    """Add our filter steps, middleware, translations and unlogged paths to the LMS's own, where they are missing."""
+    """Add our filter steps, our middleware and our unlogged paths to the LMS's own, where they are missing."""
     settings.OPEN_EDX_FILTERS_CONFIG = with_our_steps(getattr(settings, "OPEN_EDX_FILTERS_CONFIG", None))
     settings.MIDDLEWARE = _with(settings.MIDDLEWARE, [COURSE_DOOR_MIDDLEWARE])
-    settings.LOCALE_PATHS = _with(getattr(settings, "LOCALE_PATHS", []), [LOCALE_PATH])
     settings.TRACKING_IGNORE_URL_PATTERNS = _with(
         getattr(settings, "TRACKING_IGNORE_URL_PATTERNS", []), TRACKING_IGNORE_URL_PATTERNS
     )

@@ -5,8 +5,9 @@ import traceback
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db import transaction
+from django.http.multipartparser import MultiPartParserError
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
@@ -73,7 +74,8 @@ class CoachingAPIView(APIView):
         """Answer whatever went wrong in the one shape that clients can read."""
         if isinstance(error, RequestDataTooBig):
             error = _PayloadTooLarge()
-        elif isinstance(error, (SuspiciousOperation, RecursionError)):
+        elif isinstance(error, (BadRequest, MultiPartParserError, SuspiciousOperation, RecursionError)):
+            # The forms among them are those in which Django looks for a CSRF token.
             error = exceptions.ParseError()
         try:
             response = super().handle_exception(error)

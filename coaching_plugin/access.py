@@ -35,7 +35,7 @@ def consent_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
     if not user.is_authenticated or not user.is_active or user.is_staff:
         return None
     passed = _passed_key(user.id, course_key)
-    if cache.get_many([consent.answered_key(user.id), passed]):
+    if cache.get_many([consent.answered_key(user.id), passed, _let_through_key(user.id)]):
         return None
     verdict = eligibility.explain(user, entering=course_key)
     if not _is_to_be_asked(verdict, course_key):
@@ -45,6 +45,15 @@ def consent_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
     if consent.has_answered(user.id):
         return None
     return consent_page_path(next_url)
+
+
+def let_through(user, seconds: int = PASSED_SECONDS) -> None:
+    """
+    Have every course door pass this learner for a while: the consent page could not put the question.
+
+    Else a page that fails, or another process that knows a coached run sooner, would send the learner in a circle.
+    """
+    cache.set(_let_through_key(user.id), True, seconds)
 
 
 def consent_page_path(next_url: str) -> str:
@@ -87,6 +96,10 @@ def _visit_may_change(verdict: Verdict, course_key: CourseKey) -> bool:
 def _passed_key(user_id: int, course_key: CourseKey) -> str:
     # Hashed, since a course key may hold what memcached takes in no key.
     return f"coaching_plugin.passed.v1.{user_id}.{hashlib.sha256(str(course_key).encode()).hexdigest()[:32]}"
+
+
+def _let_through_key(user_id: int) -> str:
+    return f"coaching_plugin.let_through.v1.{user_id}"
 
 
 def _own_hosts(request: HttpRequest) -> set[str]:

@@ -1,7 +1,6 @@
 """Every change of a learner's consent: each one transaction, judged under a lock, with its event in the ledger."""
 
 import ipaddress
-from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,12 +9,12 @@ from django.core.cache import cache
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext as _
 from edx_django_utils.ip import get_safest_client_ip
 
-from coaching_plugin import conf, eligibility, ledger, lms, phone
+from coaching_plugin import conf, ledger, lms, phone, refusals
 from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
+from coaching_plugin.refusals import Refusal
 
 Kind = ConsentEvent.Kind
 Status = CoachingConsent.Status
@@ -30,30 +29,34 @@ class Evidence:
 
     door: Door
     disclosure: ShownDisclosure | None = None
+    # Whether the client says that it showed one. If that is none of those in force, the words changed meanwhile.
+    names_disclosure: bool = False
     ip: str | None = None
     user_agent: str = ""
     # LMS user id of who acted, where it was not the learner.
     actor_id: int | None = None
 
+    @property
+    def shows_terms(self) -> bool:
+        """Whether words in force were shown, or the client is one that need not say so."""
+        return self.disclosure is not None or not (self.names_disclosure or conf.require_disclosure())
+
     @classmethod
-    def of(cls, request: HttpRequest, door: Door, disclosure: ShownDisclosure | None = None) -> "Evidence":
+    def of(
+        cls,
+        request: HttpRequest,
+        door: Door,
+        disclosure: ShownDisclosure | None = None,
+        names_disclosure: bool = False,
+    ) -> "Evidence":
         """Return the evidence that a request gives; the IP is the safest of those it claims, never a raw header."""
         return cls(
             door=door,
             disclosure=disclosure,
+            names_disclosure=names_disclosure,
             ip=_plain_ip(get_safest_client_ip(request)),
             user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:USER_AGENT_LENGTH],
         )
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why a change was not made: a code for the ledger, and a message to the learner under the field it concerns."""
-
-    code: str
-    message: str
-    # phone_number, full_name, or coaching where it is about no field.
-    field: str = "coaching"
 
 
 @dataclass(frozen=True)
@@ -105,15 +108,13 @@ def give(user, phone_number: str | None, full_name: str | None, evidence: Eviden
         profile = lms.profile(user, lock=True)
         if phone_number is None:
             phone_number = profile.phone_number
-        refusals = [] if consent.is_consented else _bars_to_consent(user, evidence)
-        if not agreed:
-            refusals.append(Refusal("agreement_missing", _("Tick the box to agree, or choose “No thanks”."), "agree"))
-        number, refused = _judged(lambda: phone.textable(phone_number, conf.phone_regions()))
-        refusals += refused
-        name, refused = _confirmed_name(user, full_name)
-        refusals += refused
-        if refusals:
-            return _refuse(consent, refusals, evidence)
+        if not consent.is_consented and (bars := refusals.of_learner(user)):
+            return _refuse(consent, bars, evidence)
+        wrong_terms = refusals.of_terms(shown=consent.is_consented or evidence.shows_terms, agreed=agreed)
+        number, wrong_number = refusals.judge_number(phone.textable, phone_number)
+        name, wrong_name = refusals.judge_name(user, full_name)
+        if refused := [*wrong_terms, *wrong_number, *wrong_name]:
+            return _refuse(consent, refused, evidence)
 
         if consent.is_consented:
             _move_consent(consent, number, evidence)
@@ -160,17 +161,16 @@ def change_phone(user, phone_number: str | None, evidence: Evidence) -> Outcome:
     While consent is on, the number must be one that can be texted. Without consent, any valid number of any country
     will do, and None or an empty text removes it.
     """
-    regions = conf.phone_regions()
     with _locked(user) as consent:
         profile = lms.profile(user, lock=True)
         if consent.is_consented:
-            number, refusals = _judged(lambda: phone.textable(phone_number or "", regions))
-        elif not (phone_number or "").strip():
-            number, refusals = "", []
+            number, refused = refusals.judge_number(phone.textable, phone_number)
+        elif (phone_number or "").strip():
+            number, refused = refusals.judge_number(phone.valid, phone_number)
         else:
-            number, refusals = _judged(lambda: phone.valid(phone_number, regions))
-        if refusals:
-            return _refuse(consent, refusals, evidence)
+            number, refused = "", []
+        if refused:
+            return _refuse(consent, refused, evidence)
         if consent.is_consented:
             _move_consent(consent, number, evidence)
         if number != profile.phone_number:
@@ -312,63 +312,14 @@ def _move_consent(consent: CoachingConsent, number: str, evidence: Evidence) -> 
         _record(consent, Kind.PHONE_CHANGED, evidence, phone_number=number)
 
 
-def _refuse(consent: CoachingConsent, refusals: list[Refusal], evidence: Evidence) -> Outcome:
+def _refuse(consent: CoachingConsent, refused: list[Refusal], evidence: Evidence) -> Outcome:
     """Record a refused submission, but not the same one twice in a row: a browser may send it again."""
-    reason = " ".join(refusal.code for refusal in refusals)
+    reason = " ".join(refusal.code for refusal in refused)
     last = consent.events.select_for_update().filter(sequence=consent.last_sequence).first()
     submission = (Kind.REFUSED, reason, evidence.door, evidence.ip, evidence.user_agent)
     if last is None or (last.kind, last.reason, last.door, last.ip, last.user_agent) != submission:
         _record(consent, Kind.REFUSED, evidence, reason=reason)
-    return Outcome(consent, tuple(refusals))
-
-
-def _bars_to_consent(user, evidence: Evidence) -> list[Refusal]:
-    if not user.is_active:
-        return [Refusal("account_inactive", _("Activate your account first: open the link in the e-mail we sent."))]
-    verdict = eligibility.explain(user)
-    if not verdict.is_eligible:
-        return [Refusal("not_eligible", _("Coaching is not available to you at the moment."))]
-    if not verdict.old_enough:
-        return [Refusal("under_age", _("You are not old enough to be coached."))]
-    # Our own page always shows the words; if it names none that hold now, they changed while it lay open.
-    if evidence.disclosure is None and (evidence.door == Door.PAGE or conf.require_disclosure()):
-        message = _("The terms of coaching were not shown, or have changed. Read them again, then answer.")
-        return [Refusal("disclosure_missing", message)]
-    return []
-
-
-def _judged(judge: Callable[[], str]) -> tuple[str, list[Refusal]]:
-    """Return a judged phone number, or the refusal that explains what is wrong with it."""
-    try:
-        return judge(), []
-    except phone.InvalidPhoneNumber as error:
-        return "", [Refusal(error.code, _phone_message(error.code), "phone_number")]
-
-
-def _phone_message(code: str) -> str:
-    countries = ", ".join(lms.country_name(region) for region in conf.phone_regions())
-    return {
-        "phone_missing": _("Enter your mobile phone number."),
-        "phone_malformed": _("Enter your mobile phone number in digits."),
-        "phone_extension": _("Enter a number without an extension: text messages can’t reach one."),
-        "phone_invalid": _("This phone number does not exist. Check its digits."),
-        "phone_region": _("Enter a mobile phone number from: %(countries)s.") % {"countries": countries},
-        "phone_type": _("This number can’t receive text messages. Enter a mobile phone number."),
-    }[code]
-
-
-def _confirmed_name(user, full_name: str | None) -> tuple[str, list[Refusal]]:
-    """Return the name to write (empty: none), or the refusal that explains what is wrong with it."""
-    if full_name is None or lms.is_name_managed(user):
-        return "", []
-    name = full_name.strip()
-    if not name:
-        return "", [Refusal("name_missing", _("Enter your full name."), "full_name")]
-    try:
-        lms.check_full_name(name)
-    except lms.FullNameError as error:
-        return "", [Refusal("name_malformed", str(error), "full_name")]
-    return name, []
+    return Outcome(consent, tuple(refused))
 
 
 def _plain_ip(claimed: str) -> str | None:

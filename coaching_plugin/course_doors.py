@@ -4,6 +4,7 @@ import logging
 from urllib.parse import unquote, urlsplit
 
 from django.http import HttpRequest
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from opaque_keys.edx.keys import CourseKey
 
@@ -61,9 +62,12 @@ def view_name(request: HttpRequest) -> str:
 
 
 def _redirect(request: HttpRequest, user, course_key: CourseKey, wanted: str) -> str | None:
+    def next_url() -> str:
+        return wanted if access.is_own_url(request, wanted) else lms.course_home_url(course_key)
+
     try:
-        next_url = wanted if access.is_own_url(request, wanted) else lms.course_home_url(course_key)
-        url = signals.first_redirect(user, course_key, next_url)
+        # Worked out only for those who are sent away: every course page of every learner comes here.
+        url = signals.first_redirect(user, course_key, lazy(next_url, str)())
         # Asked last, since hardly any request comes this far.
         if url and (hasattr(user, "real_user") or lms.is_masquerading(request, course_key)):
             return None

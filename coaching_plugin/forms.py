@@ -4,10 +4,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from coaching_plugin import conf, phone
-from coaching_plugin.consent import Refusal
 from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.lms import Profile
 from coaching_plugin.phone import MAX_TYPED_LENGTH
+from coaching_plugin.refusals import Refusal
 
 # The length of the profile's column.
 MAX_NAME_LENGTH = 255

@@ -45,6 +45,16 @@ def erase_retired_learner(sender, user, **kwargs) -> None:
 
 
 def withdraw_on_retirement_request(sender, instance, created, **kwargs) -> None:
-    """Withdraw a learner's consent as soon as the learner asks for the account to be deleted."""
-    if created:
+    """
+    Withdraw a learner's consent as soon as the learner asks for the account to be deleted.
+
+    A failure is logged and does not keep anybody from that: the erasure that follows withdraws too, and must succeed.
+    """
+    if not created:
+        return
+    try:
         consent.withdraw(instance.user, consent.Evidence(door=Door.RETIREMENT), reason="retirement_requested")
+    except Exception as error:
+        log.error(
+            "User %s asked for retirement, and withdrawing failed with %s.", instance.user_id, type(error).__name__
+        )

@@ -1,5 +1,6 @@
 """The consent page: shows the question, takes the answer, and leads on to the course."""
 
+import contextlib
 import logging
 import traceback
 
@@ -22,6 +23,9 @@ from coaching_plugin.models import Door
 
 log = logging.getLogger(__name__)
 
+# How long a learner on whom the page failed is not sent to it again.
+FAILURE_SECONDS = 3600
+
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")  # consent.py opens its own, shorter ones
 @method_decorator(sensitive_post_parameters(), name="dispatch")
@@ -43,7 +47,13 @@ class LearnerPage(View):
             # The frames without the message: what a database says of a value is a learner's own.
             where = "".join(traceback.format_tb(error.__traceback__))
             log.error("User %s: the consent page failed with %s.\n%s", request.user.id, type(error).__name__, where)
+            self.let_through(FAILURE_SECONDS)
             return self.render("coaching_plugin/unavailable.html", status=503)
+
+    def let_through(self, seconds: int = access.PASSED_SECONDS) -> None:
+        """Keep the course doors from sending the learner straight back here; without a cache they stand open anyway."""
+        with contextlib.suppress(Exception):
+            access.let_through(self.request.user, seconds)
 
     def render(self, template: str, context: dict | None = None, status: int = 200) -> HttpResponse:
         """Render a template in the site's theme, with the way on."""
@@ -66,7 +76,10 @@ class ConsentView(LearnerPage):
         if not toggles.is_enabled() or not request.user.is_active:
             return redirect(self.next_url)
         standing = consent.standing(request.user)
-        if standing.is_consented or not eligibility.explain(request.user).may_consent:
+        if standing.is_consented:
+            return redirect(self.next_url)
+        if not eligibility.explain(request.user).may_consent:
+            self.let_through()
             return redirect(self.next_url)
         shown = disclosures.current()
         if request.method == "GET":
@@ -83,7 +96,7 @@ class ConsentView(LearnerPage):
         form = ConsentForm(request.POST)
         is_readable = form.is_valid()
         shown = disclosures.named(form.cleaned_data.get("disclosure", ""))
-        evidence = consent.Evidence.of(request, Door.PAGE, shown)
+        evidence = consent.Evidence.of(request, Door.PAGE, shown, names_disclosure=True)
         if declines:
             consent.decline(request.user, evidence)
         elif is_readable:

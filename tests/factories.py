@@ -93,4 +93,4 @@ def eligible_learner(key=MB101, **fields):
 def evidence(door=Door.PAGE, **fields):
     """Return what the consent page knows of a submission."""
     fields.setdefault("disclosure", disclosures.current())
-    return Evidence(door=door, ip="192.0.2.7", user_agent="a browser", **fields)
+    return Evidence(door=door, names_disclosure=door == Door.PAGE, ip="192.0.2.7", user_agent="a browser", **fields)

@@ -353,6 +353,8 @@ def test_whatever_fails_is_a_message_with_the_way_on_and_no_personal_data(browse
     assert page.select_one("a.coaching-button")["href"] == COURSE
     assert NUMBER not in response.content.decode()
     assert not any(NUMBER in record.getMessage() + str(record.exc_text) for record in caplog.records)
+    monkeypatch.undo()
+    assert "coaching" not in browser.get(COURSE).headers.get("Location", ""), "the way on is no circle"
     assert not CoachingConsent.objects.exclude(status=Status.UNDECIDED).exists()
 
 

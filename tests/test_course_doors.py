@@ -2,7 +2,9 @@
 
 import pytest
 from common.djangoapps.student.models import CourseAccessRole
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 from edx_django_utils.plugins import get_plugin_apps
 from lms.djangoapps.course_goals.models import UserActivity
@@ -220,6 +222,32 @@ def test_a_masquerade_spares_even_one_whom_no_rule_about_roles_spares(browser, l
     """A safety net of its own: nothing but the session says that it is a masquerade."""
     monkeypatch.setattr("coaching_plugin.lms.is_masquerading", lambda request, course_key: True)
     assert course_access(browser) == OPEN
+
+
+# Cost, at the door itself
+
+
+def queries_of_metadata(client):
+    """Return how many queries ``course_metadata`` asks, warm."""
+    course_access(client)
+    with CaptureQueriesContext(connection) as queries:
+        course_access(client)
+    return len(queries)
+
+
+@pytest.mark.parametrize(
+    ("state", "more"), [("nothing coached", 0), ("answered", 0), ("not eligible", 0), ("to be asked", 2)]
+)
+def test_what_the_door_adds_to_course_metadata(learner, browser, set_flag, state, more):
+    if state == "nothing coached":
+        CoachedCourse.objects.all().delete()
+    elif state == "answered":
+        consent.decline(learner, evidence())
+    elif state == "not eligible":
+        learner.courseenrollment_set.update(mode="audit")
+    with_plugin = queries_of_metadata(browser)
+    set_flag("coaching.enabled", False)
+    assert with_plugin - queries_of_metadata(browser) == more
 
 
 # Others, and faults

@@ -1,10 +1,30 @@
 """What operators see and enter in the Django admin."""
 
+from django import forms
 from django.contrib import admin, messages
 from django.utils.translation import gettext_lazy as _
+from opaque_keys import InvalidKeyError
+from opaque_keys.edx.locator import CourseLocator
 
 from coaching_plugin import coached_courses
 from coaching_plugin.models import CoachedCourse
+
+
+class CoachedCourseForm(forms.ModelForm):
+    """Takes the key as text: the model's own field breaks on what is no key."""
+
+    course_key = forms.CharField(label=_("Course key"), max_length=255)
+
+    class Meta:
+        model = CoachedCourse
+        fields = ["course_key", "program_title", "program_uuid", "active"]
+
+    def clean_course_key(self) -> CourseLocator:
+        """Return the key. Raises ``ValidationError`` where it is not that of a course run."""
+        try:
+            return CourseLocator.from_string(self.cleaned_data["course_key"])
+        except InvalidKeyError:
+            raise forms.ValidationError(_("This is not the key of a course run.")) from None
 
 
 @admin.register(CoachedCourse)
@@ -14,7 +34,7 @@ class CoachedCourseAdmin(admin.ModelAdmin):
     list_display = ["course_key", "program_title", "source", "active"]
     list_filter = ["source", "active"]
     search_fields = ["course_key", "program_title"]
-    fields = ["course_key", "program_title", "program_uuid", "active"]
+    form = CoachedCourseForm
     actions = ["sync_with_catalog"]
 
     def save_model(self, request, obj, form, change):

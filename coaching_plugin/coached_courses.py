@@ -1,6 +1,7 @@
 """Which course runs are coached: the set that every course page asks, and how the catalog fills its table."""
 
 import logging
+import math
 import threading
 import time
 from collections import Counter
@@ -12,6 +13,7 @@ from opaque_keys import InvalidKeyError
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import conf, lms
+from coaching_plugin.faults import log_fault
 from coaching_plugin.models import CoachedCourse
 
 log = logging.getLogger(__name__)
@@ -29,36 +31,43 @@ class _KeySet:
 
     def __init__(self) -> None:
         self._keys: frozenset[CourseKey] = frozenset()
-        self._read_at: float | None = None
+        self._was_read = False
+        self._due_at = -math.inf
+        self._changes = 0
         self._reading = threading.Lock()
 
     def get(self) -> frozenset[CourseKey]:
-        if self._is_fresh():
-            return self._keys
         # One thread reads; the others go on with what there is, but for the first read of the process.
-        if not self._reading.acquire(blocking=self._read_at is None):
-            return self._keys
-        try:
-            if not self._is_fresh():
-                self._read()
-        finally:
-            self._reading.release()
+        if self._is_due() and self._reading.acquire(blocking=not self._was_read):
+            try:
+                if self._is_due():
+                    self._read()
+            finally:
+                self._reading.release()
         return self._keys
 
     def forget(self) -> None:
-        self._read_at = None
+        self._changes += 1
+        self._due_at = -math.inf
 
-    def _is_fresh(self) -> bool:
-        return self._read_at is not None and time.monotonic() - self._read_at < RELOAD_SECONDS
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._due_at
 
     def _read(self) -> None:
+        changes = self._changes
         try:
-            active = CoachedCourse.objects.filter(active=True)
-            self._keys = frozenset(key for key in active.values_list("course_key", flat=True) if key)
-        except Exception:
+            self._keys = self._from_table()
+        except Exception as error:
             # Never a learner's problem: a table that a deploy has not migrated yet, a database that is away.
-            log.exception("The coached course runs could not be read; the %s known before stay.", len(self._keys))
-        self._read_at = time.monotonic()
+            log_fault(log, error, "The coached course runs could not be read, and the %s known stay", len(self._keys))
+        self._was_read = True
+        # Where the table changed while it was read, it is read again the next time.
+        if changes == self._changes:
+            self._due_at = time.monotonic() + RELOAD_SECONDS
+
+    def _from_table(self) -> frozenset[CourseKey]:
+        active = CoachedCourse.objects.filter(active=True)
+        return frozenset(key for key in active.values_list("course_key", flat=True) if key)
 
 
 _keys = _KeySet()
@@ -91,13 +100,19 @@ def sync_with_catalog() -> Counter:
     programs = _programs()
     coached = {uuid: program for uuid, program in programs.items() if _is_coached(program)}
     runs = {uuid: _run_keys(program) for uuid, program in programs.items()}
-    listed = {key: uuid for uuid in coached for key in sorted(runs[uuid])}
+    listed: dict[CourseKey, list[UUID]] = {}
+    for uuid in sorted(coached):
+        for key in runs[uuid]:
+            listed.setdefault(key, []).append(uuid)
 
     outcome: Counter = Counter()
     with transaction.atomic():
         rows = {row.course_key: row for row in CoachedCourse.objects.select_for_update()}
-        for key, uuid in listed.items():
-            outcome[_add_or_update(rows.get(key), key, uuid, _title(coached[uuid]))] += 1
+        for key, uuids in sorted(listed.items()):
+            row = rows.get(key)
+            # Of several programs, the one that is known stays, so that the catalog's order changes nothing.
+            uuid = row.program_uuid if row and row.program_uuid in uuids else uuids[0]
+            outcome[_add_or_update(row, key, uuid, _title(coached[uuid]))] += 1
         for row in rows.values():
             if row.source != CoachedCourse.Source.CATALOG or not row.active or row.course_key in listed:
                 continue
@@ -127,14 +142,17 @@ def _add_or_update(row: CoachedCourse | None, key: CourseKey, uuid: UUID, title:
 
 def _programs() -> dict[UUID, dict[str, Any]]:
     """Return the programs of every site's catalog by UUID."""
+    try:
+        programs = list(lms.catalog_programs())
+    except Exception as error:
+        raise CatalogError(f"The catalog could not be read ({type(error).__name__}).") from error
     found = {}
-    for program in lms.catalog_programs():
+    for program in programs:
         try:
             found[UUID(program["uuid"])] = program
         except (TypeError, KeyError, ValueError, AttributeError) as error:
-            raise CatalogError(
-                f"The catalog holds a program without a usable uuid ({type(error).__name__})."
-            ) from error
+            problem = type(error).__name__
+            raise CatalogError(f"The catalog holds a program without a usable uuid ({problem}).") from error
     return found
 
 

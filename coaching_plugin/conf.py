@@ -1,6 +1,7 @@
 """What the operator's ``COACHING_*`` settings mean, read when used: a bad value is logged and the default holds."""
 
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -34,8 +35,8 @@ def program_types() -> list[str]:
 
 
 def activity_window_days() -> int:
-    """Return how many whole days back a learner's activity still counts."""
-    return _read("COACHING_ACTIVITY_WINDOW_DAYS", _whole_number)
+    """Return how many whole days back a learner's activity still counts, a century at most."""
+    return min(_read("COACHING_ACTIVITY_WINDOW_DAYS", _whole_number), 36_500)
 
 
 def minimum_age() -> int:
@@ -114,7 +115,6 @@ def _boolean(value: Any) -> bool:
 
 def _rate(value: Any) -> str:
     # The form that rest_framework.throttling.SimpleRateThrottle.parse_rate takes.
-    number, slash, period = _text(value).partition("/")
-    if not slash or not number.isdigit() or period[:1] not in set("smhd"):
+    if not re.fullmatch(r"[0-9]+/[smhd][a-z]*", _text(value)):
         raise ValueError("a rate such as 60/minute is expected")
-    return value
+    return value.strip()

@@ -1,9 +1,9 @@
 """Every change of a learner's consent: each one transaction, judged under a lock, with its event in the ledger."""
 
 import ipaddress
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 
 from django.core.cache import cache
 from django.db import connection, transaction
@@ -225,7 +225,7 @@ def erase(user, evidence: Evidence) -> None:
             ledger.blank_personal_data(consent)
             consent.phone_number = ""
             _record(consent, Kind.ERASED, evidence)
-    transaction.on_commit(partial(cache.delete, answered_key(user.id)), robust=True)
+    _after_commit(lambda: cache.delete(answered_key(user.id)))
 
 
 # Has this learner answered? --------------------------------------------------------------------------------------
@@ -248,8 +248,14 @@ def has_answered(user_id: int) -> bool:
 
 def _remember_on_commit(user_id: int, consent: CoachingConsent) -> None:
     key = answered_key(user_id)
-    change = partial(cache.set, key, True, ANSWERED_SECONDS) if consent.has_answered else partial(cache.delete, key)
-    # Robust: a cache that is down turns no committed answer into an error.
+    if consent.has_answered:
+        _after_commit(lambda: cache.set(key, True, ANSWERED_SECONDS))
+    else:
+        _after_commit(lambda: cache.delete(key))
+
+
+def _after_commit(change: Callable[[], object]) -> None:
+    """Change the cache once the transaction is committed; a cache that is down turns no answer into an error."""
     transaction.on_commit(change, robust=True)
 
 
@@ -315,7 +321,7 @@ def _move_consent(consent: CoachingConsent, number: str, evidence: Evidence) -> 
 def _refuse(consent: CoachingConsent, refused: list[Refusal], evidence: Evidence) -> Outcome:
     """Record a refused submission, but not the same one twice in a row: a browser may send it again."""
     reason = " ".join(refusal.code for refusal in refused)
-    last = consent.events.select_for_update().filter(sequence=consent.last_sequence).first()
+    last = consent.events.filter(sequence=consent.last_sequence).first()
     submission = (Kind.REFUSED, reason, evidence.door, evidence.ip, evidence.user_agent)
     if last is None or (last.kind, last.reason, last.door, last.ip, last.user_agent) != submission:
         _record(consent, Kind.REFUSED, evidence, reason=reason)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import access, lms, signals
+from coaching_plugin.faults import log_fault
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +73,8 @@ def _redirect(request: HttpRequest, user, course_key: CourseKey, wanted: str) ->
         if url and (hasattr(user, "real_user") or lms.is_masquerading(request, course_key)):
             return None
         return url
-    except Exception:
-        log.exception("User %s enters course %s unasked: the course door failed.", user.id, course_key)
+    except Exception as error:
+        log_fault(log, error, "User %s enters course %s unasked, since the course door failed", user.id, course_key)
         return None
 
 

@@ -38,7 +38,8 @@ class ShownDisclosure:
     @property
     def direction(self) -> str:
         """The direction in which the words are written: ``ltr`` or ``rtl``."""
-        return "rtl" if translation.get_language_info(self.language)["bidi"] else "ltr"
+        # Not ``get_language_info``, which knows only the languages that Django itself is translated into.
+        return "rtl" if self.language.lower().partition("-")[0] in settings.LANGUAGES_BIDI else "ltr"
 
 
 def current(language: str | None = None) -> ShownDisclosure:
@@ -48,7 +49,7 @@ def current(language: str | None = None) -> ShownDisclosure:
     Where that version lacks the language, its nearest is shown: the same language elsewhere, the site's own, English.
     Raises ``Disclosure.DoesNotExist`` where nothing is published.
     """
-    published = {row.language: row for row in _newest_version()}
+    published = {row.language.lower(): row for row in _newest_version()}
     if not published:
         raise Disclosure.DoesNotExist("No disclosure is published.")
     wanted = language or translation.get_language() or settings.LANGUAGE_CODE
@@ -71,7 +72,7 @@ def _newest_version() -> list[Disclosure]:
 
 
 def _nearest(wanted: str, available: dict[str, Disclosure]) -> list[str]:
-    """Return the languages that serve a reader of ``wanted``, best first: es-mx is served by es-mx, es, es-419."""
+    """Return the languages that serve a reader of ``wanted``, best first: es-MX is served by es-mx, es, es-419."""
     wanted = wanted.lower()
     base = wanted.partition("-")[0]
     return [wanted, base, *sorted(language for language in available if language.partition("-")[0] == base)]

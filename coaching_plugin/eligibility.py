@@ -121,6 +121,11 @@ def explain(user, entering: CourseKey | None = None) -> Verdict:
     return Verdict(rules=rules, runs=runs, old_enough=rules.old_enough(year_of_birth))
 
 
+def nobody() -> Verdict:
+    """Return the verdict while coaching is off: not eligible, with nothing looked up."""
+    return Verdict(rules=Rules.now(), runs=(), old_enough=True)
+
+
 def _is_recent(fact: EnrollmentFacts, rules: Rules) -> bool:
     """Return whether the newest of what the platform recorded lies in the window."""
     moments = [moment for moment in (fact.enrolled_at, fact.last_completion_at) if moment is not None]

@@ -135,18 +135,12 @@ def enrollment_facts(
 
 
 def catalog_programs() -> Iterator[dict[str, Any]]:
-    """Yield the programs that the catalog cache holds for each site, once each."""
+    """Yield the programs that the catalog cache holds for each site; one that several sites offer comes again."""
     from django.contrib.sites.models import Site
     from openedx.core.djangoapps.catalog.utils import get_programs
 
-    seen = set()
     for site in Site.objects.order_by("pk"):
-        for program in get_programs(site=site):
-            if isinstance(program, dict) and program.get("uuid") in seen:
-                continue
-            if isinstance(program, dict):
-                seen.add(program.get("uuid"))
-            yield program
+        yield from get_programs(site=site)
 
 
 def course_run_keys_for_program(program: dict[str, Any]) -> set[str]:
@@ -164,6 +158,13 @@ def profile(user, lock: bool = False) -> Profile:
     row = rows.filter(user_id=user.id).values_list("name", "phone_number", "year_of_birth").first()
     name, phone_number, year_of_birth = row or ("", "", None)
     return Profile(name or "", phone_number or "", year_of_birth)
+
+
+def is_retiring(user) -> bool:
+    """Return whether the learner has asked for the account to be deleted, and has not taken that back."""
+    from openedx.core.djangoapps.user_api.models import UserRetirementStatus
+
+    return UserRetirementStatus.objects.filter(user_id=user.id).exists()
 
 
 def is_name_managed(user) -> bool:

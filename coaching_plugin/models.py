@@ -4,7 +4,6 @@ import hashlib
 import uuid
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 from opaque_keys.edx.django.models import CourseKeyField
@@ -26,6 +25,24 @@ class Door(models.TextChoices):
     RETIREMENT = "retirement", _("Account retirement")
 
 
+class DisclosureQuerySet(models.QuerySet):
+    """A query set that keeps its hands off what is published."""
+
+    def update(self, **kwargs):
+        """Change drafts. Raises ``AppendOnlyError`` where a published disclosure is among them."""
+        self._refuse_published()
+        return super().update(**kwargs)
+
+    def delete(self):
+        """Delete drafts. Raises ``AppendOnlyError`` where a published disclosure is among them."""
+        self._refuse_published()
+        return super().delete()
+
+    def _refuse_published(self):
+        if self.filter(published_at__isnull=False).exists():
+            raise AppendOnlyError("A published disclosure is neither edited nor deleted; write a new version.")
+
+
 class Disclosure(models.Model):
     """
     The words a learner agrees to, in one language of one version; published, they never change.
@@ -42,6 +59,8 @@ class Disclosure(models.Model):
     sha256 = models.CharField(max_length=64, editable=False)
     published_at = models.DateTimeField(null=True, blank=True)
 
+    objects = DisclosureQuerySet.as_manager()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "language"], name="coaching_disclosure_unique")]
         ordering = ["-version", "language"]
@@ -51,16 +70,20 @@ class Disclosure(models.Model):
 
     def save(self, *args, **kwargs):
         """Store a draft, or publish it. Raises ``AppendOnlyError`` where the stored one is published already."""
-        if self.pk and type(self).objects.filter(pk=self.pk, published_at__isnull=False).exists():
+        if self._is_published():
             raise AppendOnlyError("A published disclosure is never edited; write a new version.")
         self.sha256 = self.digest(self.body)
         super().save(*args, **kwargs)
 
     def delete(self, *args, **kwargs):
         """Delete a draft. Raises ``AppendOnlyError`` for a published disclosure."""
-        if self.published_at:
+        if self._is_published():
             raise AppendOnlyError("A published disclosure is never deleted.")
         return super().delete(*args, **kwargs)
+
+    def _is_published(self) -> bool:
+        """Return whether it is published in the database, whatever this copy of it says."""
+        return self.pk is not None and type(self).objects.filter(pk=self.pk, published_at__isnull=False).exists()
 
     @staticmethod
     def digest(text: str) -> str:
@@ -224,8 +247,3 @@ class CoachedCourse(models.Model):
 
     def __str__(self) -> str:
         return str(self.course_key)
-
-    def clean(self):
-        """Raises ``ValidationError`` where the key is not that of a course run."""
-        if self.course_key and not self.course_key.run:
-            raise ValidationError({"course_key": _("This is not the key of a course run.")})

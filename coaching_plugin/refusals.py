@@ -23,7 +23,8 @@ def of_learner(user) -> list[Refusal]:
     if not user.is_active:
         return [Refusal("account_inactive", _("Activate your account first: open the link in the e-mail we sent."))]
     verdict = eligibility.explain(user)
-    if not verdict.is_eligible:
+    # A token may outlive the log-out that comes with the request to be deleted.
+    if not verdict.is_eligible or lms.is_retiring(user):
         return [Refusal("not_eligible", _("Coaching is not available to you at the moment."))]
     if not verdict.old_enough:
         return [Refusal("under_age", _("You are not old enough to be coached."))]

@@ -6,6 +6,7 @@ from django.dispatch import Signal
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import access, consent
+from coaching_plugin.faults import log_fault
 from coaching_plugin.models import Door
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,7 @@ def first_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
     for receiver, response in responses:
         if isinstance(response, Exception):
             name = getattr(receiver, "__qualname__", type(receiver).__name__)
-            error = type(response).__name__
-            log.error("User %s, course %s: receiver %s failed with %s.", user.id, course_key, name, error)
+            log_fault(log, response, "User %s, course %s: receiver %s failed", user.id, course_key, name)
     return next((url for _, url in responses if url and not isinstance(url, Exception)), None)
 
 
@@ -34,8 +34,10 @@ def redirect_to_consent(sender, user, course_key, next_url, **kwargs) -> str | N
     """Send a learner who is to be asked to the consent page; where anything fails, the course opens."""
     try:
         return access.consent_redirect(user, course_key, next_url)
-    except Exception:
-        log.exception("User %s enters course %s unasked: coaching could not be decided.", user.id, course_key)
+    except Exception as error:
+        log_fault(
+            log, error, "User %s enters course %s unasked, since coaching could not be decided", user.id, course_key
+        )
         return None
 
 
@@ -55,6 +57,4 @@ def withdraw_on_retirement_request(sender, instance, created, **kwargs) -> None:
     try:
         consent.withdraw(instance.user, consent.Evidence(door=Door.RETIREMENT), reason="retirement_requested")
     except Exception as error:
-        log.error(
-            "User %s asked for retirement, and withdrawing failed with %s.", instance.user_id, type(error).__name__
-        )
+        log_fault(log, error, "User %s asked for retirement, and withdrawing failed", instance.user_id)

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import traceback
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -18,6 +17,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
 from coaching_plugin import access, conf, consent, disclosures, eligibility, lms, phone, toggles
+from coaching_plugin.faults import log_fault
 from coaching_plugin.forms import ConsentForm
 from coaching_plugin.models import Door
 
@@ -44,9 +44,7 @@ class LearnerPage(View):
         except (Http404, PermissionDenied, SuspiciousOperation):
             raise
         except Exception as error:
-            # The frames without the message: what a database says of a value is a learner's own.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            log.error("User %s: the consent page failed with %s.\n%s", request.user.id, type(error).__name__, where)
+            log_fault(log, error, "User %s: the consent page failed", request.user.id)
             self.let_through(FAILURE_SECONDS)
             return self.render("coaching_plugin/unavailable.html", status=503)
 

@@ -62,13 +62,13 @@ def disclosure_json(shown: ShownDisclosure) -> dict[str, Any]:
     }
 
 
-def verdict_json(user_id: int | None, verdict: Verdict) -> dict[str, Any]:
-    """Return a verdict on eligibility with its reasons."""
+def verdict_json(user_id: int | None, verdict: Verdict, reasons: list[str] | None = None) -> dict[str, Any]:
+    """Return a verdict on eligibility with its reasons, or with others that come before them."""
     return {
         "user": user_id,
         "eligible": verdict.is_eligible,
         "may_consent": verdict.may_consent,
-        "reasons": verdict.reasons,
+        "reasons": verdict.reasons if reasons is None else reasons,
         "enrollment_modes": list(verdict.rules.modes),
         "active_since": verdict.rules.since,
         "course_runs": [_run_json(run) for run in verdict.runs],

@@ -1,13 +1,10 @@
 """The API: the learner's own standing and answer, the disclosure, and the reasons of a verdict."""
 
 import logging
-import traceback
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.db import transaction
-from django.http.multipartparser import MultiPartParserError
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
@@ -24,13 +21,11 @@ from rest_framework.views import APIView
 
 from coaching_plugin import conf, consent, disclosures, eligibility, lms, toggles
 from coaching_plugin.consent import Outcome
+from coaching_plugin.faults import log_fault
 from coaching_plugin.models import Disclosure, Door
-from coaching_plugin.rest_api.v1 import serializers
+from coaching_plugin.rest_api.v1 import errors, serializers
 
 log = logging.getLogger(__name__)
-
-# The keys that clients know errors by; the rest of what is wrong stands under ``coaching``.
-ERROR_FIELDS = ("phone_number", "full_name", "coaching")
 
 
 class LearnerRateThrottle(UserRateThrottle):
@@ -47,8 +42,16 @@ class LearnerRateThrottle(UserRateThrottle):
         try:
             return super().allow_request(request, view)
         except Exception as error:
-            log.error("User %s: the API is not throttled (%s).", request.user.id, type(error).__name__)
+            log_fault(log, error, "User %s: the API is not throttled", request.user.id)
             return True
+
+
+class Utf8JSONParser(JSONParser):
+    """JSON in UTF-8, whatever charset is claimed: among those that Python knows are some that unpack archives."""
+
+    def parse(self, stream, media_type=None, parser_context=None):
+        """Return the parsed body. Raises ``ParseError`` where it is no JSON in UTF-8."""
+        return super().parse(stream, media_type, {**(parser_context or {}), "encoding": "utf-8"})
 
 
 class AccountInactive(exceptions.PermissionDenied):
@@ -65,7 +68,7 @@ class CoachingAPIView(APIView):
 
     permission_classes = (IsAuthenticated, NotJwtRestrictedApplication)
     throttle_classes = (LearnerRateThrottle,)
-    parser_classes = (JSONParser,)
+    parser_classes = (Utf8JSONParser,)
     renderer_classes = (JSONRenderer,)
 
     def get_authenticators(self):
@@ -80,23 +83,16 @@ class CoachingAPIView(APIView):
 
     def handle_exception(self, error: Exception) -> Response:
         """Answer whatever went wrong in the one shape that clients can read."""
-        if isinstance(error, RequestDataTooBig):
-            error = _PayloadTooLarge()
-        elif isinstance(error, (BadRequest, MultiPartParserError, SuspiciousOperation, RecursionError)):
-            # The forms among them are those in which Django looks for a CSRF token.
-            error = exceptions.ParseError()
         try:
-            response = super().handle_exception(error)
+            response = super().handle_exception(errors.as_api_exception(error))
         except Exception as unexpected:
-            # The frames without the message: what a database says of a value is a learner's own.
-            where = "".join(traceback.format_tb(unexpected.__traceback__))
             # Not ``request.user``: where finding out who is calling is what failed, that would fail again.
             user_id = getattr(getattr(self.request, "_user", None), "id", None)
-            log.error("User %s: the coaching API failed with %s.\n%s", user_id, type(unexpected).__name__, where)
+            log_fault(log, unexpected, "User %s: the coaching API failed", user_id)
             response = Response(status=status.HTTP_500_INTERNAL_SERVER_ERROR)
             response.data = {"detail": _("Something went wrong on our side. Please try again later.")}
             response.exception = True
-        response.data = _flat(response.data)
+        response.data = errors.flat(response.data)
         return response
 
 
@@ -210,14 +206,8 @@ class EligibilityView(LearnerResource):
         if user_id != str(learner.id):
             learner = _learner(user_id)
         if not toggles.is_enabled():
-            return Response({"user": learner.id, "eligible": False, "may_consent": False, "course_runs": []})
+            return Response(serializers.verdict_json(learner.id, eligibility.nobody(), reasons=["coaching_off"]))
         return Response(serializers.verdict_json(learner.id, eligibility.explain(learner)))
-
-
-class _PayloadTooLarge(exceptions.APIException):
-    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
-    default_detail = "The request is too large."
-    default_code = "payload_too_large"
 
 
 def _learner(user_id: str):
@@ -230,28 +220,8 @@ def _learner(user_id: str):
     return learner
 
 
-def _refusals(outcome: Outcome) -> dict[str, list[str]]:
-    errors: dict[str, list[str]] = {}
+def _refusals(outcome: Outcome) -> dict[str, Any]:
+    messages: dict[str, list[str]] = {}
     for refusal in outcome.refusals:
-        errors.setdefault(refusal.field, []).append(refusal.message)
-    return _flat(errors)
-
-
-def _flat(errors: Any) -> dict[str, Any]:
-    """Return errors of any shape as lists of strings by field; what is about no field also as ``detail``."""
-    if not isinstance(errors, dict):
-        errors = {"coaching": errors}
-    flat: dict[str, Any] = {}
-    for field, messages in errors.items():
-        flat.setdefault(field if field in ERROR_FIELDS else "coaching", []).extend(_texts(messages))
-    if "coaching" in flat:
-        flat["detail"] = " ".join(flat["coaching"])
-    return flat
-
-
-def _texts(messages: Any) -> list[str]:
-    if isinstance(messages, dict):
-        return [text for nested in messages.values() for text in _texts(nested)]
-    if isinstance(messages, (list, tuple)):
-        return [text for nested in messages for text in _texts(nested)]
-    return [str(messages)]
+        messages.setdefault(refusal.field, []).append(refusal.message)
+    return errors.flat(messages)

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from openedx.core.djangoapps.user_api.models import RetirementState, UserRetirementStatus
 
 from coaching_plugin import consent, disclosures, ledger
 from coaching_plugin.models import AppendOnlyError, CoachingConsent, ConsentEvent, Door
@@ -153,6 +154,14 @@ def test_a_child_may_not_give(coached):
 def test_an_account_that_is_not_activated_may_not_give(coached):
     learner = factories.eligible_learner(is_active=False)
     assert [refusal.code for refusal in consent.give(learner, TYPED, None, evidence()).refusals] == ["account_inactive"]
+
+
+def test_who_asked_to_be_deleted_may_not_give_until_that_is_taken_back(learner):
+    RetirementState.objects.get_or_create(state_name="PENDING", defaults={"state_execution_order": 1})
+    request = UserRetirementStatus.create_retirement(learner)
+    assert [refusal.code for refusal in consent.give(learner, TYPED, None, evidence()).refusals] == ["not_eligible"]
+    request.delete()
+    assert not consent.give(learner, TYPED, None, evidence()).is_refused
 
 
 def test_our_page_must_name_its_words_and_others_where_the_operator_requires_it(learner, settings):

@@ -13,7 +13,11 @@ from tests.factories import OTHER_TYPED, TYPED, evidence
 
 pytestmark = pytest.mark.django_db
 
-EVENTS, CONSENTS = ConsentEvent._meta.db_table, CoachingConsent._meta.db_table
+TABLES = {
+    "events": ConsentEvent._meta.db_table,
+    "consents": CoachingConsent._meta.db_table,
+    "disclosures": Disclosure._meta.db_table,
+}
 
 
 def verify():
@@ -25,7 +29,7 @@ def verify():
 def tamper(sql, *parameters):
     """Change the database behind the plugin's back."""
     with connection.cursor() as cursor:
-        cursor.execute(sql.format(events=EVENTS, consents=CONSENTS), parameters)
+        cursor.execute(sql.format(**TABLES), parameters)
 
 
 @pytest.fixture
@@ -155,7 +159,10 @@ def test_the_words_of_a_published_disclosure_can_be_changed_by_nobody_unnoticed(
         disclosure.save()
     with pytest.raises(AppendOnlyError):
         disclosure.delete()
-    Disclosure.objects.filter(pk=disclosure.pk).update(body="Other words")
+    for change in (lambda rows: rows.update(body="Other words"), lambda rows: rows.delete()):
+        with pytest.raises(AppendOnlyError):
+            change(Disclosure.objects.filter(pk=disclosure.pk))
+    tamper("UPDATE {disclosures} SET body = 'Other words' WHERE id = %s", disclosure.pk)
     with pytest.raises(CommandError, match="words of its disclosure"):
         verify()
 

@@ -49,7 +49,9 @@ def test_the_languages_translate_the_same_texts():
     assert arabic == spanish
 
 
-@pytest.mark.parametrize(("language", "expected"), [("es-419", "¿Te gustaría tener un coach?"), ("ar", "هل ترغب في مرشد؟")])
+@pytest.mark.parametrize(
+    ("language", "expected"), [("es-419", "¿Te gustaría tener un coach?"), ("ar", "هل ترغب في مرشد؟")]
+)
 def test_django_finds_them(language, expected):
     with translation.override(language):
         assert translation.gettext("Would you like a coach?") == expected

@@ -30,8 +30,8 @@ demo-reset: ## Throw the demo's data away and start it anew
 	@$(MAKE) --no-print-directory demo
 
 test: $(VENV)/.tests-installed ## Run the whole suite: on a platform without courseware hooks, then on one with them
-	SANDBOX_COURSEWARE_HOOKS=none $(BIN)/python -m pytest $(PYTEST_ARGS)
-	SANDBOX_COURSEWARE_HOOKS=filters $(BIN)/python -m pytest -m "not once" $(PYTEST_ARGS)
+	SANDBOX_COURSEWARE_HOOKS=none $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	SANDBOX_COURSEWARE_HOOKS=filters $(BIN)/python -m pytest -n auto -m "not once" $(PYTEST_ARGS)
 
 quality: $(VENV)/.quality-installed ## Check lint, format, types, and the annotations of personal data, flags and settings
 	@$(MAKE) --no-print-directory quality-checks

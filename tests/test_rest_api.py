@@ -924,8 +924,8 @@ def test_the_verdict_costs_one_query(learner, mfe):
 def test_accepting_costs_thirteen_queries(learner, mfe):
     """
     The row: looked for, made, locked, saved. The profile: locked, then read and written by the platform's function,
-    which asks for managed names too. Retirement: whether it began. Eligibility: judged, and told in the answer, with the
-    standing. And the event.
+    which asks for managed names too. Retirement: whether it began. Eligibility: judged, and told in the answer, with
+    the standing. And the event.
     """
     mfe.get(users(learner))
     body = {"coaching_consent": True, "consent_form_seen": True, "phone_number": TYPED, "full_name": "Lena Learner"}

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test quality quality-checks tox clean
+.PHONY: help demo demo-reset test quality quality-checks tox messages clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -46,6 +46,10 @@ quality-checks:
 
 tox: $(VENV)/.tox-installed ## Run the suite with every Python, Django and platform generation that is here
 	$(BIN)/python -m tox run
+
+messages: $(VENV)/.tests-installed ## Extract the texts to translate, and compile the translations (needs GNU gettext)
+	cd coaching_plugin && ../$(BIN)/django-admin makemessages -l es_419 -l ar --no-obsolete --no-location
+	cd coaching_plugin && ../$(BIN)/django-admin compilemessages
 
 clean: ## Remove what was built, installed and cached, and the demo's data
 	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

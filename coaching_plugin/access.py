@@ -16,6 +16,8 @@ from coaching_plugin.eligibility import Verdict
 
 # How long "not to be asked here" is remembered. Short: nothing tells us of an upgrade or a new role.
 PASSED_SECONDS = 60
+# Nobody comes back to the consent page that fast but by a redirect.
+CIRCLE_SECONDS = 5
 # What a browser, a proxy and the LMS carry without cutting.
 MAXIMUM_URL_LENGTH = 2000
 
@@ -47,13 +49,19 @@ def consent_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
     return consent_page_path(next_url)
 
 
-def let_through(user, seconds: int = PASSED_SECONDS) -> None:
-    """
-    Have every course door pass this learner for a while: the consent page could not put the question.
-
-    Else a page that fails, or another process that knows a coached run sooner, would send the learner in a circle.
-    """
+def let_through(user, seconds: int) -> None:
+    """Have every course door pass this learner for so many seconds, since the question cannot be put to them."""
     cache.set(_let_through_key(user.id), True, seconds)
+
+
+def note_sent_on(user) -> None:
+    """
+    Note that the consent page had nothing to ask this learner; twice within seconds, they are going in a circle.
+
+    That happens while one process knows of a change of the coached course runs, and another does not yet.
+    """
+    if not cache.add(f"coaching_plugin.sent_on.v1.{user.id}", True, CIRCLE_SECONDS):
+        let_through(user, PASSED_SECONDS)
 
 
 def consent_page_path(next_url: str) -> str:

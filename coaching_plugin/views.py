@@ -45,13 +45,10 @@ class LearnerPage(View):
             raise
         except Exception as error:
             log_fault(log, error, "User %s: the consent page failed", request.user.id)
-            self.let_through(FAILURE_SECONDS)
+            # Or a course door would send the learner straight back here. Without a cache the doors stand open anyway.
+            with contextlib.suppress(Exception):
+                access.let_through(request.user, FAILURE_SECONDS)
             return self.render("coaching_plugin/unavailable.html", status=503)
-
-    def let_through(self, seconds: int = access.PASSED_SECONDS) -> None:
-        """Keep the course doors from sending the learner straight back here; without a cache they stand open anyway."""
-        with contextlib.suppress(Exception):
-            access.let_through(self.request.user, seconds)
 
     def render(self, template: str, context: dict | None = None, status: int = 200) -> HttpResponse:
         """Render a template in the site's theme, with the way on."""
@@ -77,7 +74,7 @@ class ConsentView(LearnerPage):
         if standing.is_consented:
             return redirect(self.next_url)
         if not eligibility.explain(request.user).may_consent:
-            self.let_through()
+            access.note_sent_on(request.user)
             return redirect(self.next_url)
         shown = disclosures.current()
         if request.method == "GET":

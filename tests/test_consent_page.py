@@ -1,12 +1,13 @@
 """The consent page through HTTP: who sees it, what it holds, what an answer does, and where it leads."""
 
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import pytest
 from bs4 import BeautifulSoup
 from django.test import Client
 
-from coaching_plugin import consent, disclosures
+from coaching_plugin import consent, disclosures, eligibility
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
 from tests import factories
 from tests.factories import CANADIAN, MB101, NUMBER, TYPED, evidence
@@ -86,6 +87,20 @@ def test_anybody_else_goes_on(learner, set_flag, state):
     client.force_login(someone)
     assert client.get(with_next(PAGE)).headers["Location"] == COURSE
     assert not ConsentEvent.objects.filter(learner_id=someone.id, kind="asked").exists()
+
+
+def test_nobody_goes_in_a_circle_between_a_door_and_a_page_that_disagree(browser, learner, monkeypatch):
+    """As two processes may for a minute after the coached course runs changed."""
+    verdict = eligibility.explain(learner)
+    redirects = 0
+    url = COURSE
+    while url and redirects < 10:
+        with monkeypatch.context() as disagreeing:
+            if url.startswith(PAGE):
+                disagreeing.setattr("coaching_plugin.eligibility.explain", lambda user: replace(verdict, runs=()))
+            url = browser.get(url).headers.get("Location")
+        redirects += bool(url and "coaching" in url)
+    assert redirects == 2, "the second time, the door lets the learner through"
 
 
 def test_the_page_does_not_need_the_course_redirect_flag(browser, set_flag):

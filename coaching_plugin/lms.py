@@ -224,14 +224,12 @@ def country_name(region: str) -> str:
 
 def site_name() -> str:
     """Return the name under which the current site appears to learners."""
-    from openedx.core.djangoapps.site_configuration.helpers import get_value
-
-    return get_value("platform_name", settings.PLATFORM_NAME)
+    return _site_value("platform_name", settings.PLATFORM_NAME)
 
 
 def absolute_url(url: str) -> str:
-    """Return a path of the LMS as a full address; a full address stays as it is."""
-    return urljoin(settings.LMS_ROOT_URL, url)
+    """Return a path of the current site as a full address; a full address stays as it is."""
+    return urljoin(_site_value("LMS_ROOT_URL", settings.LMS_ROOT_URL), url)
 
 
 def course_home_url(course_key: CourseKey) -> str:
@@ -276,3 +274,10 @@ def bearer_authentication() -> type:
     from openedx.core.lib.api.authentication import BearerAuthenticationAllowInactiveUser
 
     return BearerAuthenticationAllowInactiveUser
+
+
+def _site_value(name: str, default: str) -> str:
+    """Return what the current site's configuration says, on a platform of several sites."""
+    from openedx.core.djangoapps.site_configuration.helpers import get_value
+
+    return get_value(name, default)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core.cache import cache
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 from edx_django_utils.cache import RequestCache
 from oauth2_provider.models import AccessToken, Application
 from openedx.features.enterprise_support.utils import NAME_MANAGED
@@ -18,9 +18,10 @@ from tests import factories
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
-    """Start each test as a new process would: nothing cached, no coached course run known."""
+    """Start each test as a new process would: nothing cached, no coached course run known, no language chosen."""
     cache.clear()
     RequestCache.clear_all_namespaces()
+    translation.deactivate()
     coached_courses._keys.forget()
     yield
     cache.clear()

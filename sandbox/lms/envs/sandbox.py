@@ -245,6 +245,8 @@ LOGGING = {
         },
     },
     "root": {"handlers": ["console"], "level": "INFO"},
+    # Without Django's own handlers, of which one mails failed requests, whole, to the administrators.
+    "loggers": {"django": {"handlers": [], "propagate": True}},
 }
 
 add_plugins(__name__, ProjectType.LMS, SettingsType.COMMON)

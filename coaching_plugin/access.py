@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 from django.conf import settings
 from django.core.cache import cache
@@ -82,11 +82,11 @@ def is_own_url(request: HttpRequest, url: str) -> bool:
     """Return whether ``url`` is a path or full address of the LMS or its MFEs, other than the consent page itself."""
     if len(url) > MAXIMUM_URL_LENGTH or not _PLAIN_URL.fullmatch(url):
         return False
-    if not url.startswith(("/", "http://", "https://")):
+    if url.startswith("//") or not url.startswith(("/", "http://", "https://")):
         return False
     if not url_has_allowed_host_and_scheme(url, allowed_hosts=_own_hosts(request), require_https=request.is_secure()):
         return False
-    return not urlsplit(url).path.startswith(reverse("coaching:consent"))
+    return not urlsplit(urljoin("/", url)).path.startswith(reverse("coaching:consent"))
 
 
 def _is_to_be_asked(verdict: Verdict, course_key: CourseKey) -> bool:

@@ -1,14 +1,18 @@
 """The ways into a course, through HTTP, on both kinds of platform: who is redirected where, and who enters."""
 
+from datetime import timedelta
+
 import pytest
 from common.djangoapps.student.models import CourseAccessRole
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
+from django.utils import timezone
 from edx_django_utils.plugins import get_plugin_apps
 from lms.djangoapps.course_goals.models import UserActivity
 from lms.djangoapps.courseware.models import StudentModule
+from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
 from coaching_plugin import coached_courses, consent, course_doors, lms, signals
 from coaching_plugin.models import CoachedCourse, CoachingConsent
@@ -159,6 +163,11 @@ def test_a_refusal_of_the_platform_itself_stays(coached, flags):
     learner = factories.eligible_learner()
     learner.courseenrollment_set.update(is_active=False)
     assert course_access(logged_in(learner))["error_code"] == "enrollment_required"
+
+
+def test_a_refusal_of_the_platform_stays_for_a_learner_who_would_be_asked(browser):
+    CourseOverview.objects.filter(id=MB101).update(start=timezone.now() + timedelta(days=30))
+    assert course_access(browser)["error_code"] == "course_not_started"
 
 
 def test_scripts_and_mobile_apps_are_not_asked(browser, learner, bearer_token):

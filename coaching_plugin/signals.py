@@ -46,14 +46,13 @@ def erase_retired_learner(sender, user, **kwargs) -> None:
     consent.erase(user, consent.Evidence(door=Door.RETIREMENT))
 
 
-def withdraw_on_retirement_request(sender, instance, created, **kwargs) -> None:
+def withdraw_on_retirement_request(sender, instance, **kwargs) -> None:
     """
     Withdraw a learner's consent as soon as the learner asks for the account to be deleted.
 
-    A failure is logged and does not keep anybody from that: the erasure that follows withdraws too, and must succeed.
+    A failure is logged and does not keep anybody from that: the next step of the retirement, which saves again, tries
+    again, and the erasure at its end withdraws too, and must succeed.
     """
-    if not created:
-        return
     try:
         consent.withdraw(instance.user, consent.Evidence(door=Door.RETIREMENT), reason="retirement_requested")
     except Exception as error:

@@ -302,6 +302,24 @@ def test_a_database_that_fails_fails_the_retirement(model, client, learner, serv
     assert traces(*NUMBERS, IP, USER_AGENT) == set()
 
 
+def test_a_withdrawal_that_fails_keeps_nobody_from_asking_and_the_next_step_makes_it_good(
+    client, learner, monkeypatch, caplog
+):
+    give(client, learner)
+
+    def fail(*args, **kwargs):
+        raise RuntimeError(NUMBERS[0])
+
+    with monkeypatch.context() as broken:
+        broken.setattr("coaching_plugin.consent.withdraw", fail)
+        assert request_retirement(client).status_code == 204
+    assert UserRetirementStatus.objects.filter(user=learner).exists()
+    assert CoachingConsent.objects.get().is_consented
+    assert not any(NUMBERS[0] in record.getMessage() for record in caplog.records)
+    UserRetirementStatus.objects.get(user=learner).save()
+    assert CoachingConsent.objects.get().status == Status.WITHDRAWN
+
+
 def test_a_cache_that_is_down_fails_no_retirement(client, learner, service, monkeypatch):
     give(client, learner)
     request_retirement(client)

@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.db.utils import DataError
 
 from coaching_plugin.models import CoachingConsent, ConsentEvent
+from tests.browser import ANSWERED, CONSENT, LEGACY, MFE_UNIT, SITE, Browser
 from tests.factories import MB101
 from tests.fixtures_sandbox import seed
-from tests.test_round_trip import ANSWERED, CONSENT, LEGACY, MFE_UNIT, SITE, Browser
 
 pytestmark = pytest.mark.usefixtures("committed", "demo")
 

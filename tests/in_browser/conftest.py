@@ -1,0 +1,80 @@
+"""A real browser, Debian's Chromium, on the sandbox LMS as a server with a thread for each request."""
+
+import os
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.fixtures_sandbox import seed
+
+# Without the background services, which would look up hosts outside at every start.
+ARGUMENTS = [
+    *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync", "--force-prefers-reduced-motion", "--hide-scrollbars"),
+]
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """The browser; where there is none these tests are skipped, or fail with ``REQUIRE_CHROMIUM=1``, as CI has it."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        say = pytest.fail if os.environ.get("REQUIRE_CHROMIUM") == "1" else pytest.skip
+        say("The browser tests did not run: there is no Chromium here (apt-get install chromium).")
+    # Chromium as root has no sandbox of its own.
+    arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
+        # Playwright runs an event loop in this thread; Django would take every query of a test for one inside it.
+        environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(chromium, committed, live_server, settings):
+    """The address of the sandbox with the demo's learners, where every page of it knows itself to be."""
+    settings.LMS_ROOT_URL = live_server.url
+    settings.LEARNING_MICROFRONTEND_URL = f"{live_server.url}/learning"
+    settings.ACCOUNT_MICROFRONTEND_URL = f"{live_server.url}/account"
+    settings.COACHING_API_THROTTLE = "100000/minute"
+    seed()
+    return live_server.url
+
+
+@pytest.fixture
+def new_window(chromium, site):
+    """Open windows of a browser, each with cookies of its own; nothing may be loaded from elsewhere, or break."""
+    windows, troubles = [], []
+
+    def guard(route):
+        if urlsplit(route.request.url).netloc != urlsplit(site).netloc:
+            troubles.append(f"loaded from elsewhere: {route.request.url}")
+            route.abort()
+        else:
+            route.continue_()
+
+    def watch(page):
+        page.on("pageerror", lambda error: troubles.append(f"{page.url}: {error}"))
+        page.on("response", note_failure)
+
+    def note_failure(response):
+        # 503 is what our own page answers where it says that it fails.
+        if response.status in (404, 500):
+            troubles.append(f"{response.status} of {response.url}")
+
+    def open_window(width=1280, height=900, language="en", **options):
+        window = chromium.new_context(viewport={"width": width, "height": height}, base_url=site, **options)
+        window.set_default_timeout(20_000)
+        window.add_cookies([{"name": "openedx-language-preference", "value": language, "url": site}])
+        window.route("**/*", guard)
+        window.on("page", watch)
+        windows.append(window)
+        return window
+
+    yield open_window
+    for window in windows:
+        window.close()
+    assert troubles == []

@@ -1,8 +1,9 @@
 """May this learner go on to this course, or is the question of coaching to be answered first?"""
 
 import hashlib
+import posixpath
 import re
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import unquote, urlencode, urlsplit
 
 from django.conf import settings
 from django.core.cache import cache
@@ -86,7 +87,9 @@ def is_own_url(request: HttpRequest, url: str) -> bool:
         return False
     if not url_has_allowed_host_and_scheme(url, allowed_hosts=_own_hosts(request), require_https=request.is_secure()):
         return False
-    return not urlsplit(urljoin("/", url)).path.startswith(reverse("coaching:consent"))
+    # Whatever it is written as: with encoded letters, dots to be resolved, or without the slash that Django appends.
+    path = posixpath.normpath(unquote(urlsplit(url).path))
+    return not f"{path}/".startswith(reverse("coaching:consent"))
 
 
 def _is_to_be_asked(verdict: Verdict, course_key: CourseKey) -> bool:

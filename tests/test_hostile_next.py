@@ -1,6 +1,6 @@
 """Where the consent page may lead on to, whatever anybody writes into ``next``."""
 
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import pytest
 from ada_url import URL
@@ -139,8 +139,13 @@ HOSTILE = {
     "the page that leads to itself": with_next(PAGE, PAGE),
     "the confirmation": ANSWERED,
     "the page's full address": f"http://testserver{PAGE}",
+    "the page without its last slash": "/coaching/consent",
     "the page behind a dot": "/coaching/./consent/",
     "the page behind two dots": "/courses/../coaching/consent/",
+    "the page behind an encoded dot": "/coaching/%2e/consent/",
+    "the page behind encoded dots": "/courses/%2E%2e/coaching/consent/",
+    "the page with an encoded letter": "/coaching/%63onsent/",
+    "the page with an encoded slash": "/coaching%2fconsent/",
     "the page with a fragment": f"{PAGE}#main",
 }
 
@@ -384,7 +389,7 @@ def test_no_referer_at_a_course_door_leads_away(browser, hostile):
 
 # Pieces that attackers put together, among any text at all.
 PIECES = st.sampled_from(
-    ["/", "//", "\\", "@", ":", "?", "#", ".", "..", "%2f", "%5c", "%00", "\t", "\n", "\0", " "]
+    ["/", "//", "\\", "@", ":", "?", "#", ".", "..", "%2e", "%2f", "%5c", "%63", "%00", "\t", "\n", "\0", " "]
     + ["http:", "https:", "javascript:", "testserver", "127.0.0.1:8000", "evil.example.com", "user:password@", "[::1]"]
     + ["coaching/consent/", "coaching", "consent", "courses"]
 )
@@ -399,7 +404,7 @@ def test_no_text_leads_anywhere_but_home(written):
     address = as_a_browser_reads(url)
     assert address.origin in OWN_ORIGINS
     assert (address.username, address.password) == ("", "")
-    assert not address.pathname.startswith(PAGE)
+    assert not unquote(address.pathname).startswith(PAGE)
 
 
 @given(st.text(alphabet="abcABC0123456789/:+.-_~%&=?#!", max_size=80))

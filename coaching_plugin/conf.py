@@ -65,7 +65,7 @@ def require_disclosure() -> bool:
 
 
 def api_throttle() -> str:
-    """Return the rate at which one learner may call the API, as Django REST framework writes rates."""
+    """Return how often one learner may call the API or try to sign up, as Django REST framework writes rates."""
     return _read("COACHING_API_THROTTLE", _rate)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -11,6 +12,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -20,6 +22,7 @@ from coaching_plugin import access, conf, consent, disclosures, eligibility, lms
 from coaching_plugin.faults import log_fault
 from coaching_plugin.forms import ConsentForm
 from coaching_plugin.models import Door
+from coaching_plugin.throttling import LearnerRateThrottle
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +95,15 @@ class ConsentView(LearnerPage):
         is_readable = form.is_valid()
         shown = disclosures.named(form.cleaned_data.get("disclosure", ""))
         evidence = consent.Evidence.of(request, Door.PAGE, shown, names_disclosure=True)
+        throttle = LearnerRateThrottle()
         if declines:
             consent.decline(request.user, evidence)
+        elif not throttle.allow_request(request, self):
+            # Each refusal is an event in the ledger. Saying no stays free: it is one only after a yes.
+            form.add_error(None, _("You have tried very often. Wait a little, then try again."))
+            response = self._show(form, shown or disclosures.current(), standing, status=429)
+            response.headers["Retry-After"] = str(math.ceil(throttle.wait() or 0))
+            return response
         elif is_readable:
             outcome = consent.give(
                 request.user,
@@ -107,7 +117,7 @@ class ConsentView(LearnerPage):
             return self._show(form, shown or disclosures.current(), standing)
         return redirect(_with_next(reverse("coaching:answered"), self.next_url))
 
-    def _show(self, form: ConsentForm, shown: disclosures.ShownDisclosure, standing) -> HttpResponse:
+    def _show(self, form: ConsentForm, shown: disclosures.ShownDisclosure, standing, status: int = 200) -> HttpResponse:
         context = {
             "form": form,
             "disclosure": shown,
@@ -118,7 +128,7 @@ class ConsentView(LearnerPage):
             "profile_name": lms.profile(self.request.user).name,
             "countries": [lms.country_name(region) for region in conf.phone_regions()],
         }
-        return self.render("coaching_plugin/consent.html", context)
+        return self.render("coaching_plugin/consent.html", context, status=status)
 
 
 class AnsweredView(LearnerPage):

@@ -42,6 +42,7 @@ VISITS = {
     "the question after a no": Visit("withdrawn", "get", PAGE, 200),
     "the question with a managed name": Visit("managed", "get", PAGE, 200),
     "errors": Visit("undecided", "post", PAGE, 200, WRONG),
+    "too often": Visit("throttled", "post", PAGE, 429, ACCEPT),
     "signing up": Visit("undecided", "post", PAGE, 302, ACCEPT),
     "no thanks": Visit("undecided", "post", PAGE, 302, DECLINE),
     "signed up": Visit("consented", "get", ANSWERED, 200),
@@ -80,6 +81,8 @@ def prepare(state, learner, monkeypatch, set_flag):
         learner.courseenrollment_set.update(is_active=False)
     elif state == "off":
         set_flag("coaching.enabled", False)
+    elif state == "throttled":
+        monkeypatch.setattr("coaching_plugin.conf.api_throttle", lambda: "0/minute")
     elif state == "broken":
         monkeypatch.setattr("coaching_plugin.consent.standing", _fail)
     return client

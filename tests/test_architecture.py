@@ -11,7 +11,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
     "access", "coached_courses", "conf", "consent", "disclosures", "eligibility", "faults", "ledger", "lms", "models",
-    "phone", "refusals", "toggles",
+    "phone", "refusals", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
     "admin", "course_doors", "dashboard", "forms", "management", "middleware", "partner", "pipeline", "reports",

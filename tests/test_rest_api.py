@@ -756,9 +756,7 @@ def test_while_the_cache_that_counts_is_down_requests_pass(learner, mfe, setting
     for _ in range(2):
         assert mfe.get(users(learner)).status_code == 200
     lines = [record.getMessage() for record in caplog.records if record.name.startswith("coaching_plugin")]
-    assert [line.splitlines()[0] for line in lines] == [
-        f"User {learner.id}: the API is not throttled: ConnectionError"
-    ] * 2
+    assert [line.splitlines()[0] for line in lines] == [f"User {learner.id} is not throttled: ConnectionError"] * 2
 
 
 def test_by_default_a_learner_has_sixty_requests_a_minute(learner, mfe):

@@ -48,7 +48,7 @@ def plugin_settings(settings):
 
     # .. setting_name: COACHING_API_THROTTLE
     # .. setting_default: "60/minute"
-    # .. setting_description: How often one learner may call the coaching API.
+    # .. setting_description: How often one learner may call the coaching API and try to sign up on the consent page.
     for name, default in DEFAULTS.items():
         if not hasattr(settings, name):
             setattr(settings, name, copy.deepcopy(default))

@@ -16,34 +16,16 @@ from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import UserRateThrottle
 from rest_framework.views import APIView
 
-from coaching_plugin import conf, consent, disclosures, eligibility, lms, toggles
+from coaching_plugin import consent, disclosures, eligibility, lms, toggles
 from coaching_plugin.consent import Outcome
 from coaching_plugin.faults import log_fault
 from coaching_plugin.models import Disclosure, Door
 from coaching_plugin.rest_api.v1 import errors, serializers
+from coaching_plugin.throttling import LearnerRateThrottle
 
 log = logging.getLogger(__name__)
-
-
-class LearnerRateThrottle(UserRateThrottle):
-    """One learner's share of the API, as ``COACHING_API_THROTTLE`` says."""
-
-    scope = "coaching"
-
-    def get_rate(self) -> str:
-        """Return the rate, read when used."""
-        return conf.api_throttle()
-
-    def allow_request(self, request: Request, view: APIView) -> bool:
-        """Count the request; while the cache that counts is down, let it pass rather than fail."""
-        try:
-            return super().allow_request(request, view)
-        except Exception as error:
-            log_fault(log, error, "User %s: the API is not throttled", request.user.id)
-            return True
 
 
 class Utf8JSONParser(JSONParser):

@@ -604,36 +604,6 @@ def test_an_account_that_is_not_activated_is_refused(coached, flags, log_in_by, 
     assert stored() == before
 
 
-@pytest.mark.parametrize("path", ANSWERS)
-@pytest.mark.parametrize("token", [{}, {"HTTP_X_CSRFTOKEN": "x" * 32}], ids=["no token", "wrong token"])
-def test_a_session_writes_only_with_a_csrf_token(learner, path, token):
-    client = with_session(learner)
-    assert client.get(users(learner)).status_code == 200
-    before = stored()
-    assert_refused(patch(client, path(learner), {"coaching_consent": False}, **token), 403, "coaching")
-    assert stored() == before
-
-
-@pytest.mark.parametrize("path", ANSWERS)
-def test_jwt_cookies_write_only_with_a_csrf_token(learner, log_in, path):
-    client = log_in(learner)
-    del client.cookies["sessionid"]
-    client.defaults["HTTP_USE_JWT_COOKIE"] = "true"
-    assert client.get(users(learner)).status_code == 200
-    before = stored()
-    response = patch(client, path(learner), {"coaching_consent": False})
-    assert_refused(response, 401, "coaching")
-    assert stored() == before
-
-
-def test_the_same_page_of_another_site_cannot_write(learner, log_in):
-    client = as_mfe(log_in(learner))
-    response = patch(client, users(learner), {"coaching_consent": False}, HTTP_ORIGIN="https://evil.example.com")
-    assert response.status_code in (401, 403)
-    assert_refused(response, response.status_code, "coaching")
-    assert not CoachingConsent.objects.exists()
-
-
 # The verdict, explained
 
 

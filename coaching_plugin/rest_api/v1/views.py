@@ -1,6 +1,7 @@
 """The API: the learner's own standing and answer, the disclosure, and the reasons of a verdict."""
 
 import logging
+import re
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -194,8 +195,8 @@ class EligibilityView(LearnerResource):
 
 def _learner(user_id: str):
     """Return the user of an id. Raises ``NotFound`` where there is none, or the id is no id."""
-    # No id has more digits than the column holds.
-    is_id = user_id.isascii() and user_id.isdigit() and len(user_id) < 10
+    # An id has one spelling, as where it is the learner's own, and no more digits than the column holds.
+    is_id = re.fullmatch(r"[1-9][0-9]{0,8}", user_id)
     learner = get_user_model().objects.filter(pk=int(user_id)).first() if is_id else None
     if learner is None:
         raise exceptions.NotFound()

@@ -309,30 +309,6 @@ def test_an_anonymous_answer_leads_to_the_login_and_stores_nothing(learner):
     assert not CoachingConsent.objects.exists()
 
 
-@pytest.mark.parametrize(
-    "typed",
-    [
-        {"phone_number": "\0"},
-        {"full_name": "a\0b"},
-        {"phone_number": "4" * 10_000},
-        {"full_name": "x" * 10_000},
-        {"disclosure": "\0"},
-        {"disclosure": "x" * 10_000},
-        {"full_name": "\ud83d"},
-    ],
-    ids=["null number", "null name", "long number", "long name", "null digest", "long digest", "surrogate"],
-)
-def test_bad_input_is_an_error_on_the_page(browser, learner, typed):
-    form = fields(soup(browser.get(PAGE)))
-    data = {**form, "phone_number": TYPED, "agree": "on", "answer": "accept", **typed}
-    encoded = urlencode(data, errors="surrogatepass")
-    response = browser.post(PAGE, encoded, content_type="application/x-www-form-urlencoded")
-    assert response.status_code in (200, 302)
-    if response.status_code == 200:
-        assert soup(response).select_one("[role=alert]").text.strip()
-        assert standing(learner).status == Status.UNDECIDED
-
-
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("broken", ["eligibility.explain", "disclosures.named", "lms.profile", "consent.standing"])
 def test_whatever_fails_is_a_message_with_the_way_on_and_no_personal_data(browser, monkeypatch, caplog, broken, method):

@@ -61,7 +61,10 @@ class LearnerPage(View):
             "site_name": lms.site_name(),
             "partner_name": conf.partner_name(),
         }
-        return render(self.request, template, {**base, **(context or {})}, status=status)
+        response = render(self.request, template, {**base, **(context or {})}, status=status)
+        # The address says where the learner goes on to, which is no other site's business.
+        response.headers["Referrer-Policy"] = "same-origin"
+        return response
 
 
 class ConsentView(LearnerPage):

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
 from edx_rest_framework_extensions.auth.session.authentication import SessionAuthenticationAllowInactiveUser
 from edx_rest_framework_extensions.permissions import NotJwtRestrictedApplication
@@ -42,6 +43,7 @@ class AccountInactive(exceptions.PermissionDenied):
 
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")  # consent.py opens its own, shorter ones
+@method_decorator(never_cache, name="dispatch")
 class CoachingAPIView(APIView):
     """
     A resource of a logged-in learner. Every refusal is a flat dictionary of lists of strings, and ``detail``, a string.

@@ -65,13 +65,13 @@ def test_no_page_holds_a_script_or_a_style_so_that_the_strictest_policy_lets_it_
     ]
 
 
-def test_we_ship_no_script_and_no_template_marks_anything_as_safe():
-    assert not [path for path in PACKAGE.rglob("*") if path.suffix in (".js", ".mjs")]
+def test_no_template_holds_code_or_marks_anything_as_safe():
     templates = list(PACKAGE.rglob("templates/**/*.html"))
     assert templates
     for path in templates:
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"\|\s*safe|autoescape|<script|javascript:|\son[a-z]+=|\sstyle=", text), path.name
+        found = re.search(r"\|\s*safe|autoescape|<script(?![^>]*\ssrc=)|javascript:|\son[a-z]+=|\sstyle=", text)
+        assert found is None, path.name
 
 
 @pytest.mark.parametrize("path", EVERY_PATH)

@@ -12,10 +12,11 @@ import pytest
 from django.db import connection, connections
 from django.test import Client
 
-from coaching_plugin import disclosures, ledger
-from coaching_plugin.models import CoachingConsent, ConsentEvent
+from coaching_plugin import consent, disclosures, ledger
+from coaching_plugin.models import CoachingConsent, Door
 from tests import factories
-from tests.factories import NUMBER, OTHER_TYPED, TYPED
+from tests.factories import NUMBER, OTHER_TYPED, TYPED, evidence
+from tests.story import assert_told, events, kinds
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "mysql", reason="real locks are wanted; the MariaDB run has them"),
@@ -27,15 +28,6 @@ Status = CoachingConsent.Status
 PAGE = "/coaching/consent/"
 TIMES = 10
 THREADS = 8
-
-# What an event makes of the standing; an event that is not here leaves it as it was.
-STATUS_AFTER = {"consented": Status.CONSENTED, "declined": Status.DECLINED, "withdrawn": Status.WITHDRAWN}
-MAY_FOLLOW = {
-    Status.UNDECIDED: {"consented", "declined"},
-    Status.DECLINED: {"consented"},
-    Status.WITHDRAWN: {"consented"},
-    Status.CONSENTED: {"withdrawn", "phone_changed"},
-}
 
 
 @pytest.fixture(params=["read committed", "repeatable read"])
@@ -140,32 +132,10 @@ def change_on_page(tab):
     return tab.page("accept", phone_number=OTHER_TYPED, full_name=tab.learner.profile.name)
 
 
-def events(learner):
-    return list(ConsentEvent.objects.filter(learner_id=learner.id).order_by("sequence"))
-
-
-def kinds(learner):
-    return [event.kind for event in events(learner)]
-
-
 def assert_sound(learner):
-    """The chain verifies, each event is a change that can follow what was before, and all tell the same story."""
-    row = CoachingConsent.objects.get(user=learner)
-    assert ledger.verify_one(row) is None
-    story = events(learner)
-    assert [event.sequence for event in story] == list(range(1, len(story) + 1))
-    assert (row.last_sequence, row.last_hash) == (len(story), story[-1].hash if story else "")
-    status, number = Status.UNDECIDED, ""
-    for event in story:
-        if event.kind in ("asked", "refused"):
-            continue
-        assert event.kind in MAY_FOLLOW[status], kinds(learner)
-        if event.kind == "phone_changed":
-            assert event.phone_number != number, "a change changes something"
-        status = STATUS_AFTER.get(event.kind, status)
-        number = event.phone_number or number
-    assert kinds(learner).count("asked") <= 1
-    assert (row.status, row.phone_number) == (status, number)
+    """All events tell one story, the row and the profile stand where the last of them left them."""
+    row = assert_told(learner)
+    assert kinds(learner).count("asked") <= 1 + kinds(learner).count("ask_again")
     if row.is_consented:
         learner.profile.refresh_from_db()
         assert learner.profile.phone_number == row.phone_number
@@ -301,6 +271,65 @@ def test_each_tab_does_many_things_without_waiting_for_the_others():
     statuses = meanwhile(*[busy(place, tab) for place, tab in enumerate(tabs)])
     assert_no_server_error([status for of_one in statuses for status in of_one])
     assert_sound(learner)
+
+
+def by_somebody_else(change, **reason):
+    """Return the work of an operator, the partner or the retirement service on the learner of a tab."""
+
+    def work(tab):
+        def do():
+            change(tab.learner, evidence(Door.ADMIN, disclosure=None), **reason)
+            return 200
+
+        return do
+
+    return work
+
+
+def test_eight_who_change_the_same_consent_learner_operator_partner_and_retirement():
+    works = [
+        accept_on_page,
+        accept_by_api,
+        change_by_api,
+        decline_on_page,
+        by_somebody_else(consent.opt_out),
+        by_somebody_else(consent.do_not_ask, reason="asked"),
+        by_somebody_else(consent.ask_again, reason="asked"),
+        by_somebody_else(consent.erase),
+    ]
+    assert len(works) == THREADS
+    learner = factories.eligible_learner()
+    tabs = [Tab(learner) for _ in works]
+    seen = set()
+    for number in range(TIMES):
+        mixed = [work(tabs[(place + number) % THREADS]) for place, work in enumerate(works)]
+        assert_no_server_error(meanwhile(*mixed))
+        assert_sound(learner)
+        seen.update(kinds(learner))
+    assert {"consented", "opted_out", "do_not_ask", "ask_again", "erased"} <= seen
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (by_somebody_else(consent.opt_out), "opted_out"),
+        (by_somebody_else(consent.do_not_ask, reason="asked"), "do_not_ask"),
+        (by_somebody_else(consent.withdraw, reason="asked"), "withdrawn"),
+        (by_somebody_else(consent.erase), "erased"),
+        (change_by_api, "phone_changed"),
+        (decline_by_api, "withdrawn"),
+    ],
+    ids=["opt out", "do not ask", "withdraw", "erase", "change the number", "decline"],
+)
+def test_the_same_change_eight_times_at_the_same_moment_is_one_event(change, kind):
+    for _ in range(TIMES // 5):
+        learner = factories.eligible_learner()
+        tabs = [Tab(learner) for _ in range(THREADS)]
+        assert accept_on_page(tabs[0])() == 302
+        assert_no_server_error(meanwhile(*[change(tab) for tab in tabs]))
+        assert kinds(learner).count(kind) == 1
+        assert kinds(learner) in (["consented", kind], ["consented", "withdrawn", kind])
+        assert_sound(learner)
 
 
 # Learners beside each other

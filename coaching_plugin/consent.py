@@ -146,8 +146,9 @@ def decline(user, evidence: Evidence) -> Outcome:
 
 def withdraw(user, evidence: Evidence, reason: str) -> Outcome:
     """Withdraw a standing consent, for the reason (a code) given; nothing happens where there is none."""
-    if not CoachingConsent.objects.filter(user_id=user.id, status=Status.CONSENTED).exists():
+    if not CoachingConsent.objects.filter(user_id=user.id).exists():
         return Outcome(standing(user))
+    # Locked whatever its status: a consent may be on its way that is not committed yet.
     with _locked(user) as consent:
         if consent.is_consented:
             _withdraw(consent, evidence, reason)

@@ -6,13 +6,14 @@ SQLite lets one writer in at a time and has nothing to show here.
 
 import json
 import threading
+import time
 from collections import Counter
 
 import pytest
 from django.db import connection, connections
 from django.test import Client
 
-from coaching_plugin import consent, disclosures, ledger
+from coaching_plugin import consent, disclosures, ledger, lms
 from coaching_plugin.models import CoachingConsent, Door
 from tests import factories
 from tests.factories import NUMBER, OTHER_TYPED, TYPED, evidence
@@ -67,6 +68,25 @@ def meanwhile(*works):
         if isinstance(result, BaseException):
             raise result
     return results
+
+
+def somebody_waits_for_a_lock():
+    """Return whether a transaction on the database of the tests waits for another."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT COUNT(*) FROM information_schema.INNODB_TRX JOIN information_schema.PROCESSLIST"
+            " ON trx_mysql_thread_id = id WHERE trx_state = 'LOCK WAIT' AND db = DATABASE()"
+        )
+        return cursor.fetchone()[0] > 0
+
+
+def wait_until(happened):
+    """Wait for what another thread does, half a minute at most."""
+    for _ in range(3000):
+        if happened():
+            return
+        time.sleep(0.01)
+    pytest.fail("it did not happen")
 
 
 def innodb_status():
@@ -398,3 +418,30 @@ def test_retirement_beside_an_answer_leaves_no_number():
         row = CoachingConsent.objects.get(user=learner)
         assert row.status == Status.WITHDRAWN
         assert ledger.verify_one(row) is None
+
+
+def test_a_retirement_request_withdraws_what_is_being_given_at_the_same_moment(monkeypatch):
+    """The answer is judged and written, but not yet committed, when the learner asks to be deleted in another tab."""
+    learner = factories.eligible_learner()
+    consent.ask(learner, evidence())
+    tabs = [Tab(learner) for _ in range(2)]
+    is_given, is_closed = threading.Event(), threading.Event()
+    write = lms.write_phone_number
+
+    def write_and_dawdle(*args):
+        write(*args)
+        is_given.set()
+        wait_until(lambda: is_closed.is_set() or somebody_waits_for_a_lock())
+
+    def close_account():
+        assert is_given.wait(30)
+        path = "/api/user/v1/accounts/deactivate_logout/"
+        try:
+            return tabs[1].client.post(path, {"password": "edx"}).status_code
+        finally:
+            is_closed.set()
+
+    monkeypatch.setattr(lms, "write_phone_number", write_and_dawdle)
+    assert meanwhile(accept_on_page(tabs[0]), close_account) == [302, 204]
+    assert kinds(learner) == ["asked", "consented", "withdrawn"]
+    assert CoachingConsent.objects.get(user=learner).status == Status.WITHDRAWN

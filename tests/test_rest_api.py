@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from common.djangoapps.student.models import UserProfile
+from django.apps import apps
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -98,8 +99,8 @@ def assert_refused(response, status, *fields):
 
 
 def stored():
-    """Return every row that an answer may change."""
-    models = (CoachingConsent, ConsentEvent, UserProfile)
+    """Return every row that an answer may change: all of our tables, and the profiles with their history."""
+    models = (*apps.get_app_config("coaching_plugin").get_models(), UserProfile)
     return {model.__name__: list(model._base_manager.order_by("pk").values()) for model in models}
 
 
@@ -419,9 +420,16 @@ def test_what_the_client_echoes_is_neither_believed_nor_refused(learner, mfe, pa
 REQUESTS = {
     "accept": {"coaching_consent": True, "consent_form_seen": True, "phone_number": TYPED, "full_name": "Lena Q."},
     "decline": {"coaching_consent": False, "consent_form_seen": True},
+    "switch on": {"coaching_consent": True},
+    "accept with another number": {"coaching_consent": True, "phone_number": OTHER_TYPED, "full_name": "Lena Q. L."},
     "another number": {"phone_number": OTHER_TYPED},
+    "a number that cannot be texted": {"phone_number": CANADIAN},
+    "no number": {"phone_number": None},
     "refused": {"coaching_consent": True, "phone_number": "12"},
+    "refused number and name": {"coaching_consent": True, "phone_number": CANADIAN, "full_name": "<b>"},
 }
+# Where the first of two does nothing either.
+IDLE = {("accept", "accept"), ("accept", "switch on"), ("decline", "decline"), ("decline", "no number")}
 
 
 @pytest.mark.parametrize("path", ANSWERS)
@@ -430,8 +438,10 @@ REQUESTS = {
 def test_the_same_request_twice_changes_and_records_nothing_new(learner, mfe, path, before, request_name):
     if before:
         assert patch(mfe, path(learner), REQUESTS[before]).status_code == 200
+    start = stored()
     first = patch(mfe, path(learner), REQUESTS[request_name])
     rows = stored()
+    assert (rows == start) == ((before, request_name) in IDLE)
     second = patch(mfe, path(learner), REQUESTS[request_name])
     assert stored() == rows
     assert (second.status_code, second.content) == (first.status_code, first.content)

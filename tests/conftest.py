@@ -9,10 +9,8 @@ from django.utils import timezone, translation
 from edx_django_utils.cache import RequestCache
 from oauth2_provider.models import AccessToken, Application
 from openedx.features.enterprise_support.utils import NAME_MANAGED
-from waffle.models import Flag
 
 from coaching_plugin import coached_courses
-from coaching_plugin.models import CoachedCourse
 from tests import factories
 
 
@@ -36,32 +34,19 @@ def committed(transactional_db, django_db_serialized_rollback):
 @pytest.fixture
 def coached(db):
     """Two coached course runs of a program, and one that an operator listed."""
-    for key in (factories.MB101, factories.MB102):
-        CoachedCourse.objects.create(
-            course_key=key,
-            program_uuid=factories.PROGRAM_UUID,
-            program_title="Demo MicroBachelors",
-            source=CoachedCourse.Source.CATALOG,
-        )
-    CoachedCourse.objects.create(course_key=factories.LIST1, source=CoachedCourse.Source.OPERATOR)
+    factories.coach_courses()
 
 
 @pytest.fixture
 def flags(db):
     """All flags on, as rows, the way an operator turns them on."""
-    for name in ("coaching.enabled", "coaching.course_redirect"):
-        Flag.objects.update_or_create(name=name, defaults={"everyone": True})
+    factories.turn_on_flags()
 
 
 @pytest.fixture
 def set_flag(db):
-    """Turn one flag on or off."""
-
-    def set_one(name, on):
-        flag, _ = Flag.objects.update_or_create(name=name, defaults={"everyone": on})
-        flag.flush()
-
-    return set_one
+    """Return what turns one flag on or off."""
+    return factories.set_flag
 
 
 @pytest.fixture

@@ -7,15 +7,17 @@ from uuid import UUID
 from common.djangoapps.student.models import CourseEnrollment, UserProfile
 from completion.models import BlockCompletion
 from django.contrib.auth.models import User
+from django.db import connection
 from django.utils import timezone
 from lms.djangoapps.course_goals.models import UserActivity
 from lms.djangoapps.courseware.models import StudentModule
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+from waffle.models import Flag
 
 from coaching_plugin import disclosures
 from coaching_plugin.consent import Evidence
-from coaching_plugin.models import Door
+from coaching_plugin.models import CoachedCourse, Door
 
 MB101 = CourseKey.from_string("course-v1:DemoX+MB101+2026")
 MB102 = CourseKey.from_string("course-v1:DemoX+MB102+2026")
@@ -53,6 +55,30 @@ def overview(key):
     )[0]
 
 
+def coach_courses():
+    """Have two course runs of a program coached, and one that an operator listed."""
+    for key in (MB101, MB102):
+        CoachedCourse.objects.create(
+            course_key=key,
+            program_uuid=PROGRAM_UUID,
+            program_title="Demo MicroBachelors",
+            source=CoachedCourse.Source.CATALOG,
+        )
+    CoachedCourse.objects.create(course_key=LIST1, source=CoachedCourse.Source.OPERATOR)
+
+
+def set_flag(name, on):
+    """Turn one flag on or off, as a row, the way an operator does."""
+    flag, _ = Flag.objects.update_or_create(name=name, defaults={"everyone": on})
+    flag.flush()
+
+
+def turn_on_flags():
+    """Turn all flags on."""
+    for name in ("coaching.enabled", "coaching.course_redirect"):
+        set_flag(name, True)
+
+
 def enroll(learner, key=MB101, mode="verified", is_active=True, ago=LONG_AGO):
     """Return the enrollment of a learner, made ``ago``, so that it is no recent activity unless one says so."""
     overview(key)
@@ -80,6 +106,29 @@ def save_state(learner, at, key=MB101, block="problem1"):
         student=learner, course_id=key, module_state_key=key.make_usage_key("problem", block), module_type="problem"
     )
     StudentModule.objects.filter(pk=row.pk).update(modified=at, created=at)
+
+
+def save_many_states(learners, blocks, at):
+    """Record, in one statement, state of learners in as many blocks of every course run in which they are enrolled."""
+    digits = "(SELECT 0 AS digit" + "".join(f" UNION ALL SELECT {digit}" for digit in range(1, 10)) + ")"
+    state, enrollment = StudentModule._meta.db_table, CourseEnrollment._meta.db_table
+    learner_ids = [learner.pk for learner in learners]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            INSERT INTO {state} (module_type, student_id, course_id, done, created, modified, module_id)
+            SELECT 'problem', user_id, course_id, 'na', %s, %s, REPLACE(
+                REPLACE('block-v1:RUN+type@problem+block@NUMBER', 'RUN', SUBSTR(course_id, LENGTH('course-v1:') + 1)),
+                'NUMBER', number)
+            FROM {enrollment}
+            CROSS JOIN (
+                SELECT 1000 * a.digit + 100 * b.digit + 10 * c.digit + d.digit AS number
+                FROM {digits} a CROSS JOIN {digits} b CROSS JOIN {digits} c CROSS JOIN {digits} d
+            ) numbers
+            WHERE number < %s AND user_id IN ({", ".join(["%s"] * len(learner_ids))})
+            """,
+            [at, at, blocks, *learner_ids],
+        )
 
 
 def eligible_learner(key=MB101, **fields):

@@ -1,72 +1,21 @@
 """Who is asked at a course door, in which order the answer is found, and what it costs."""
 
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 from common.djangoapps.student.models import CourseAccessRole
-from crum import set_current_request
 from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
-from django.db import connection, transaction
-from django.test import RequestFactory
-from django.test.utils import CaptureQueriesContext
+from django.db import transaction
 from django.utils import timezone
-from edx_django_utils.cache import RequestCache
 
-from coaching_plugin import access, coached_courses, consent
+from coaching_plugin import coached_courses, consent
 from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
 from tests import factories
+from tests.cost import Cost, cost_of_entering, enter
 from tests.factories import LIST1, MB101, MB102, PLAIN, TYPED, evidence
 
 pytestmark = pytest.mark.usefixtures("committed")
-
-NEXT = "/courses/course-v1:DemoX+MB101+2026/courseware/"
-
-
-def enter(user, key=MB101):
-    """Decide as in a request of its own: the flags are read through the request."""
-    RequestCache.clear_all_namespaces()
-    request = RequestFactory().get("/")
-    request.user = user
-    with current_request(request):
-        return access.consent_redirect(user, key, NEXT)
-
-
-@contextmanager
-def current_request(request):
-    set_current_request(request)
-    try:
-        yield
-    finally:
-        set_current_request(None)
-
-
-class CacheCalls:
-    """Counts the round trips to the cache."""
-
-    def __init__(self, monkeypatch):
-        self.count = 0
-        for name in ("get", "get_many", "set", "add", "delete"):
-            monkeypatch.setattr(type(cache._connections["default"]), name, self._counted(name))
-
-    def _counted(self, name):
-        original = getattr(type(cache._connections["default"]), name)
-
-        def counted(*args, **kwargs):
-            self.count += 1
-            return original(*args, **kwargs)
-
-        return counted
-
-
-def cost(user, key=MB101, warm_ups=1):
-    """Return how many queries entering a course asks, after ``warm_ups`` of somebody like that."""
-    for _ in range(warm_ups):
-        enter(user, key)
-    with CaptureQueriesContext(connection) as queries:
-        enter(user, key)
-    return len(queries)
 
 
 def test_an_eligible_learner_is_sent_to_the_question_with_the_way_back_whole(learner):
@@ -135,7 +84,8 @@ def test_a_learner_who_returns_is_let_through_and_asked_the_next_time(coached, f
 def test_who_is_not_eligible_is_remembered_for_a_minute(coached, flags):
     learner = factories.user()
     factories.enroll(learner, mode="audit", ago=timedelta(days=1))
-    assert cost(learner) == 0
+    assert enter(learner) is None
+    assert cost_of_entering(learner).queries == 0
     learner.courseenrollment_set.update(mode="verified")
     assert enter(learner) is None
     cache.clear()  # the minute is over
@@ -147,56 +97,60 @@ def test_with_a_flag_off_nobody_is_asked(learner, set_flag, enabled, redirect):
     set_flag("coaching.enabled", enabled)
     set_flag("coaching.course_redirect", redirect)
     assert enter(learner) is None
-    assert cost(learner) == 0
+    assert cost_of_entering(learner).queries == 0
 
 
-# Cost, warm
+# Cost, warm. A flag is one round trip to the cache; what is remembered of the learner is one more.
 
 
-def test_nothing_coached_costs_nothing(flags, monkeypatch):
+def test_nothing_coached_costs_nothing(flags):
     learner = factories.eligible_learner()
-    assert cost(learner) == 0
-    calls = CacheCalls(monkeypatch)
     enter(learner)
-    assert calls.count == 0
+    assert cost_of_entering(learner) == Cost(queries=0, round_trips=0)
 
 
-def test_not_our_course_costs_nothing(learner, monkeypatch):
+def test_not_our_course_costs_nothing(learner):
     factories.enroll(learner, PLAIN)
-    assert cost(learner, PLAIN) == 0
-    calls = CacheCalls(monkeypatch)
     enter(learner, PLAIN)
-    assert calls.count == 0
+    assert cost_of_entering(learner, PLAIN) == Cost(queries=0, round_trips=0)
+
+
+def test_a_flag_that_is_off_costs_itself(learner, set_flag):
+    set_flag("coaching.enabled", False)
+    enter(learner)
+    assert cost_of_entering(learner) == Cost(queries=0, round_trips=1)
 
 
 def test_answered_costs_no_query(learner):
     consent.decline(learner, evidence())
-    assert cost(learner, warm_ups=0) <= 3, "the flags and the coached runs are read once"
-    assert cost(learner, warm_ups=0) == 0
+    assert cost_of_entering(learner).queries <= 3, "the flags and the coached runs are read once"
+    assert cost_of_entering(learner) == Cost(queries=0, round_trips=3)
 
 
 def test_answered_before_this_process_costs_two_queries_once(learner):
     consent.decline(learner, evidence())
     enter(learner)
     cache.delete(consent.answered_key(learner.id))
-    assert cost(learner, warm_ups=0) == 2
-    assert cost(learner, warm_ups=0) == 0
+    assert cost_of_entering(learner) == Cost(queries=2, round_trips=4)
+    assert cost_of_entering(learner) == Cost(queries=0, round_trips=3)
 
 
 def test_not_eligible_costs_one_query_at_most(coached, flags):
     enter(factories.user())
     for learner in (factories.user(), factories.eligible_learner(key=PLAIN)):
-        assert cost(learner, warm_ups=0) == 1
-        assert cost(learner, warm_ups=0) == 0
+        assert cost_of_entering(learner) == Cost(queries=1, round_trips=4)
+        assert cost_of_entering(learner) == Cost(queries=0, round_trips=3)
     returning = factories.user()
     factories.enroll(returning)
-    assert cost(returning) == 1, "not remembered, since this very visit may change it"
+    enter(returning)
+    assert cost_of_entering(returning).queries == 1, "not remembered, since this very visit may change it"
 
 
 def test_to_be_asked_costs_two_queries(learner):
-    assert cost(learner) == 2
+    enter(learner)
+    assert cost_of_entering(learner) == Cost(queries=2, round_trips=3)
     consent.ask(learner, evidence())
-    assert cost(learner) == 2
+    assert cost_of_entering(learner) == Cost(queries=2, round_trips=3)
 
 
 def test_a_read_inside_a_transaction_is_not_remembered(learner):

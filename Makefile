@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test quality quality-checks tox messages clean
+.PHONY: help demo demo-reset test bench quality quality-checks tox messages clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 DJANGO := Django~=5.2.0
 # Further arguments for pytest: make test PYTEST_ARGS="-k phone"
 PYTEST_ARGS ?=
+# Further arguments for the benchmark: make bench BENCH_ARGS="--rounds 300"
+BENCH_ARGS ?=
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MANAGE = cd sandbox && PORT=$(PORT) ../$(BIN)/python manage.py
@@ -32,6 +34,9 @@ demo-reset: ## Throw the demo's data away and start it anew
 test: $(VENV)/.tests-installed ## Run the whole suite: on a platform without courseware hooks, then on one with them
 	SANDBOX_COURSEWARE_HOOKS=none $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 	SANDBOX_COURSEWARE_HOOKS=filters $(BIN)/python -m pytest -n auto -m "not once" $(PYTEST_ARGS)
+
+bench: $(VENV)/.tests-installed ## Count and time what the plugin adds to a course page, on SQLite, and on MariaDB if one answers
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 quality: $(VENV)/.quality-installed ## Check lint, format, types, and the annotations of personal data, flags and settings
 	@$(MAKE) --no-print-directory quality-checks

@@ -1,0 +1,77 @@
+"""What the benchmark prints: plain text, a hundred columns at most."""
+
+from tests.cost import states_in
+
+DECISION = "{:<15}{:>7}{:>9}{:>9}  {:>9}{:>9}{:>9}"
+DOOR = "{:<15}{:>9}{:>10}  {:<22}  {:<22}  {}"
+PLAN_COLUMNS = ("id", "select_type", "table", "type", "key", "ref", "rows")
+PLAN_WIDTH = 22
+
+
+def heading(title):
+    """Return a title with a line under it."""
+    return f"\n{title}\n{'-' * len(title)}"
+
+
+def decisions(costs):
+    """Return the table of what the decision alone asks."""
+    lines = [
+        heading("Asked by the decision alone: measured (designed)"),
+        DECISION.format("", "", "queries", "", "", "cache", "").rstrip(),
+        DECISION.format("", *2 * ("cold", "first", "warm")),
+    ]
+    for cost in costs:
+        pairs = [(cost.cold, cost.state.cold), (cost.first, cost.state.first), (cost.warm, cost.state.warm)]
+        queries = [f"{measured.queries} ({designed.queries})" for measured, designed in pairs]
+        round_trips = [f"{measured.round_trips} ({designed.round_trips})" for measured, designed in pairs]
+        lines.append(DECISION.format(cost.state.name, *queries, *round_trips) + _mark(cost))
+    lines.append("cold: in a new process with an empty cache; first: the learner's first; warm: all that follow.")
+    return "\n".join(lines)
+
+
+def doors(page, costs):
+    """Return the table of what the plugin adds to one page."""
+    lines = [
+        heading(f"Added to {page.name}, {page.path.format(course_key='<course key>')}: measured (designed)"),
+        DOOR.format("", "queries", "cache", "time with the plugin", "time without it again", "decision alone"),
+        DOOR.format("", "", "", "/ without it", "/ without it: noise", "/ without it"),
+    ]
+    for cost in costs:
+        queries, round_trips = f"{cost.added.queries:+d}", f"{cost.added.round_trips:+d}"
+        if cost.designed:
+            queries += f" ({cost.designed.queries:+d})"
+            round_trips += f" ({cost.designed.round_trips:+d})"
+        decision = f"{cost.decision.median:.4f}" if cost.decision else "-"
+        row = DOOR.format(cost.state.name, queries, round_trips, str(cost.with_plugin), str(cost.noise), decision)
+        lines.append(row + _mark(cost))
+        if cost.designed is None:
+            lines.append(
+                "               There the redirect to the question stands instead of the page: redirect / page."
+            )
+    return "\n".join(lines)
+
+
+def large_learner(result):
+    """Return the plan of the query, and how its time stands to that of the plain one."""
+    rows = [PLAN_COLUMNS, *([_cut(row[column]) for column in PLAN_COLUMNS] for row in result.plan)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        [
+            heading(f"A learner with {result.of_learner:,} of {result.rows:,} rows of courseware state"),
+            f"Enrolled in {result.enrollments} coached runs, last active before the window: all of it is read.",
+            f"time of the one query / of the same asked plainly, of each enrollment: {result.ours}",
+            f"time of the one query again / of the one query: noise                  {result.noise}",
+            f"How it is read{_mark(result)}:",
+            *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),
+            *(f"Courseware state is read by {row['key'] or 'no index'}." for row in states_in(result.plan)),
+        ]
+    )
+
+
+def _mark(result):
+    return "" if result.is_as_designed else "  NOT AS DESIGNED"
+
+
+def _cut(value):
+    text = "" if value is None else str(value)
+    return text if len(text) <= PLAN_WIDTH else f"{text[: PLAN_WIDTH - 3]}..."

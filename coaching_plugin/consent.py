@@ -241,9 +241,9 @@ def has_answered(user_id: int) -> bool:
     """Return whether the learner's asking is over, from the table, and remember it where it is."""
     row = CoachingConsent.objects.filter(user_id=user_id).only("status", "do_not_ask").first()
     answered = row is not None and row.has_answered
-    # A read inside a transaction may see what is rolled back in the end.
-    if answered and not connection.in_atomic_block:
-        cache.set(answered_key(user_id), True, ANSWERED_SECONDS)
+    if answered:
+        # A read inside a transaction may see what is rolled back in the end.
+        _after_commit(lambda: cache.set(answered_key(user_id), True, ANSWERED_SECONDS))
     return answered
 
 

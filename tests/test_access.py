@@ -153,11 +153,14 @@ def test_to_be_asked_costs_two_queries(learner):
     assert cost_of_entering(learner) == Cost(queries=2, round_trips=3)
 
 
-def test_a_read_inside_a_transaction_is_not_remembered(learner):
-    CoachingConsent.objects.create(user=learner, status="declined")
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_a_read_inside_a_transaction_is_remembered_once_that_is_committed(learner, is_committed):
     with transaction.atomic():
+        CoachingConsent.objects.create(user=learner, status="declined")
         assert consent.has_answered(learner.id)
-    assert cache.get(consent.answered_key(learner.id)) is None
+        assert cache.get(consent.answered_key(learner.id)) is None
+        transaction.set_rollback(not is_committed)
+    assert cache.get(consent.answered_key(learner.id)) is (True if is_committed else None)
 
 
 def test_what_is_rolled_back_is_not_remembered(learner):

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from common.djangoapps.student.models import CourseAccessRole
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,6 +18,7 @@ from openedx.core.djangoapps.content.course_overviews.models import CourseOvervi
 from coaching_plugin import coached_courses, consent, course_doors, lms, signals
 from coaching_plugin.models import CoachedCourse, CoachingConsent
 from tests import factories
+from tests.cost import counted
 from tests.factories import MB101, PLAIN, evidence
 
 pytestmark = pytest.mark.usefixtures("committed", "courses")
@@ -257,6 +259,19 @@ def test_what_the_door_adds_to_course_metadata(learner, browser, set_flag, state
     with_plugin = queries_of_metadata(browser)
     set_flag("coaching.enabled", False)
     assert with_plugin - queries_of_metadata(browser) == more
+
+
+def test_an_answer_from_before_costs_a_legacy_page_two_queries_once(browser, learner):
+    """On platforms with hooks the page decides within its own transaction (``ATOMIC_REQUESTS``)."""
+    consent.decline(learner, evidence())
+    costs = []
+    for remembered in (True, False, True):
+        if not remembered:
+            cache.delete(consent.answered_key(learner.id))
+        with counted() as cost:
+            assert browser.get(f"{COURSE}/progress").status_code == 200
+        costs.append(cost.queries)
+    assert costs[1] - costs[2] == 2
 
 
 # Others, and faults

@@ -1,5 +1,6 @@
 """What the operator's ``COACHING_*`` settings mean, read when used: a bad value is logged and the default holds."""
 
+import functools
 import logging
 import re
 from collections.abc import Callable
@@ -75,8 +76,14 @@ def _read(name: str, check: Callable[[Any], Any]) -> Any:
     try:
         return check(value)
     except (TypeError, ValueError) as error:
-        log.error("%s is not usable (%s); its default is used instead.", name, error)
+        _complain(name, str(error))
         return check(DEFAULTS[name])
+
+
+@functools.cache
+def _complain(name: str, problem: str) -> None:
+    """Log what is wrong with a setting, once in a process: some are read many times for one page."""
+    log.error("%s is not usable (%s); its default is used instead.", name, problem)
 
 
 def _strings(value: Any) -> list[str]:

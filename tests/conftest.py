@@ -10,17 +10,18 @@ from edx_django_utils.cache import RequestCache
 from oauth2_provider.models import AccessToken, Application
 from openedx.features.enterprise_support.utils import NAME_MANAGED
 
-from coaching_plugin import coached_courses
+from coaching_plugin import coached_courses, conf
 from tests import factories
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered():
-    """Start each test as a new process would: nothing cached, no coached course run known, no language chosen."""
+    """Start each test as a new process would: nothing cached, known, complained about or chosen."""
     cache.clear()
     RequestCache.clear_all_namespaces()
     translation.deactivate()
     coached_courses._keys.forget()
+    conf._complain.cache_clear()
     yield
     cache.clear()
     coached_courses._keys.forget()

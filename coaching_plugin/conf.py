@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import phonenumbers
 from django.conf import settings
@@ -57,7 +58,7 @@ def partner_name() -> str:
 
 def privacy_url() -> str:
     """Return the address of the site's privacy policy: an absolute URL, or a path of the LMS."""
-    return _read("COACHING_PRIVACY_URL", _text)
+    return _read("COACHING_PRIVACY_URL", _address)
 
 
 def require_disclosure() -> bool:
@@ -111,6 +112,11 @@ def _whole_number(value: Any) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("a text is expected")
+    return value.strip()
+
+
+def _address(value: Any) -> str:
+    urlsplit(_text(value))  # raises ValueError for what cannot be made a full address
     return value.strip()
 
 

@@ -331,7 +331,9 @@ READERS = {
         conf.partner_name, [("Bright & Co.", "Bright & Co."), ("  Bright ", "Bright"), ("مرشد", "مرشد")], NO_TEXTS
     ),
     "COACHING_PRIVACY_URL": Reader(
-        conf.privacy_url, [("/tos", "/tos"), (" https://example.com/p ", "https://example.com/p")], NO_TEXTS
+        conf.privacy_url,
+        [("/tos", "/tos"), (" https://example.com/p ", "https://example.com/p")],
+        [*NO_TEXTS, "http://[::1", "//[/privacy"],
     ),
     "COACHING_REQUIRE_DISCLOSURE": Reader(
         conf.require_disclosure, [(True, True), (False, False)], [None, 0, 1, "", "true", "False", "yes", [], [True]]

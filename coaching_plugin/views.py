@@ -39,10 +39,11 @@ class LearnerPage(View):
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
         """Send anonymous visitors to the login and back; where the page breaks, say so and leave the way on open."""
-        self.next_url = access.safe_next_url(request, request.POST.get("next") or request.GET.get("next"))
-        if not request.user.is_authenticated:
-            return redirect_to_login(_with_next(request.path, self.next_url))
+        self.next_url = lms.dashboard_url()
         try:
+            self.next_url = access.safe_next_url(request, request.POST.get("next") or request.GET.get("next"))
+            if not request.user.is_authenticated:
+                return redirect_to_login(_with_next(request.path, self.next_url))
             return super().dispatch(request, *args, **kwargs)
         except (Http404, PermissionDenied, SuspiciousOperation):
             raise

@@ -25,14 +25,14 @@ USER_AGENT_LENGTH = 512
 
 @dataclass(frozen=True)
 class Evidence:
-    """How a change reached us, and what of the request proves it."""
+    """How a change reached us, and what of the request proves it; what is personal of it is in no ``repr``."""
 
     door: Door
     disclosure: ShownDisclosure | None = None
     # Whether the client says that it showed one. If that is none of those in force, the words changed meanwhile.
     names_disclosure: bool = False
-    ip: str | None = None
-    user_agent: str = ""
+    ip: str | None = field(default=None, repr=False)
+    user_agent: str = field(default="", repr=False)
     # LMS user id of who acted, where it was not the learner.
     actor_id: int | None = None
 

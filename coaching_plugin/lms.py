@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urljoin
@@ -49,16 +49,16 @@ class EnrollmentFacts:
     # None where it was not looked up, the rest having settled the matter.
     has_recent_courseware_state: bool | None
     has_course_role: bool
-    year_of_birth: int | None
+    year_of_birth: int | None = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The profile's name, phone number (as stored: not proof of anything) and year of birth."""
+    """The profile's name, phone number (as stored: not proof of anything) and year of birth, none in its ``repr``."""
 
-    name: str
-    phone_number: str
-    year_of_birth: int | None
+    name: str = field(repr=False)
+    phone_number: str = field(repr=False)
+    year_of_birth: int | None = field(repr=False)
 
 
 def enrollment_facts(

@@ -1,7 +1,7 @@
 """What the LMS knows: the only module that imports the platform, always lazily, and answers with plain values."""
 
 import inspect
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -26,6 +26,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.text import get_text_list
 from opaque_keys.edx.django.models import CourseKeyField
 from opaque_keys.edx.keys import CourseKey
 
@@ -215,11 +216,11 @@ def write_phone_number(user, phone_number: str) -> None:
     update_account_settings(user, {"phone_number": phone_number}, username=user.username)
 
 
-def country_name(region: str) -> str:
-    """Return the name of an ISO 3166 region in the active language."""
+def country_names(regions: Sequence[str]) -> str:
+    """Return the names of ISO 3166 regions, listed as the active language lists things."""
     from django_countries import countries
 
-    return str(countries.name(region)) or region
+    return get_text_list([str(countries.name(region)) or region for region in regions])
 
 
 def site_name() -> str:

@@ -35,7 +35,7 @@ def of_terms(*, shown: bool, agreed: bool) -> list[Refusal]:
     """Return what keeps the words from having been agreed to: others were shown, or the box was not ticked."""
     if not shown:
         message = _("The terms of coaching were not shown, or have changed. Read them again, then answer.")
-        return [Refusal("disclosure_missing", message)]
+        return [Refusal("disclosure_missing", message, "agree")]
     if not agreed:
         return [Refusal("agreement_missing", _("Tick the box to agree, or choose “No thanks”."), "agree")]
     return []
@@ -64,7 +64,7 @@ def judge_name(user, full_name: str | None) -> tuple[str, list[Refusal]]:
 
 
 def _phone_message(code: str) -> str:
-    countries = ", ".join(lms.country_name(region) for region in conf.phone_regions())
+    countries = lms.country_names(conf.phone_regions())
     return {
         "phone_missing": _("Enter your mobile phone number."),
         "phone_malformed": _("Enter your mobile phone number in digits."),

@@ -130,7 +130,8 @@ class ConsentView(LearnerPage):
             "standing": standing,
             "name_is_managed": lms.is_name_managed(self.request.user),
             "profile_name": lms.profile(self.request.user).name,
-            "countries": [lms.country_name(region) for region in conf.phone_regions()],
+            "regions": conf.phone_regions(),
+            "country_names": lms.country_names(conf.phone_regions()),
         }
         return self.render("coaching_plugin/consent.html", context, status=status)
 

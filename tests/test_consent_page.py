@@ -152,6 +152,23 @@ def test_the_profile_fills_in_what_it_knows(learner, browser):
         assert fields(soup(browser.get(PAGE)))["phone_number"] == shown
 
 
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("en", "Countries: United States of America, Canada or Mexico."),
+        ("es-419", "Países: Estados Unidos, Canadá o México."),
+        ("ar", "البلدان: الولايات المتحدة الأمريكية، كندا أو المكسيك."),
+    ],
+)
+def test_countries_are_listed_as_the_language_lists(browser, settings, language, expected):
+    settings.COACHING_PHONE_REGIONS = ["US", "CA", "MX"]
+    browser.cookies["openedx-language-preference"] = language
+    assert expected in soup(browser.get(PAGE)).find(id="id_phone_number_hint").text
+    listed = expected.partition(": ")[2]
+    page = soup(answer(browser, "accept", phone_number="+442079460958", agree="on"))
+    assert listed in page.find(id="id_phone_number_error").text
+
+
 def test_a_managed_name_is_shown_and_not_asked(learner, browser, manage_name):
     manage_name(learner)
     page = soup(browser.get(PAGE))
@@ -275,18 +292,21 @@ def test_words_that_changed_while_the_page_lay_open_are_read_again(browser, lear
     form = fields(soup(browser.get(with_next(PAGE))))
     settings.COACHING_PARTNER_NAME = "Another Partner"
     page = soup(browser.post(PAGE, {**form, "phone_number": TYPED, "agree": "on", "answer": "accept"}))
-    assert "have changed" in page.select_one("[role=alert]").text
+    (link,) = page.select("[role=alert] a")
+    assert "have changed" in link.text
+    assert link["href"] == "#id_agree"
     assert "Another Partner" in page.select_one(".coaching-disclosure").text
     assert not page.find("input", {"name": "agree"}).has_attr("checked")
     assert fields(page)["disclosure"] == disclosures.current().sha256
     assert standing(learner).status == Status.UNDECIDED
 
 
-def test_who_is_no_longer_eligible_is_told_and_may_still_say_no(browser, learner):
-    form = fields(soup(browser.get(PAGE)))
+def test_who_is_no_longer_eligible_is_told_and_may_go_on_or_still_say_no(browser, learner):
+    form = fields(soup(browser.get(with_next(PAGE))))
     learner.courseenrollment_set.update(is_active=False)
     page = soup(browser.post(PAGE, {**form, "phone_number": TYPED, "agree": "on", "answer": "accept"}))
     assert "not available to you" in page.select_one("[role=alert]").text
+    assert page.select_one("[role=alert] a")["href"] == COURSE
     assert browser.post(PAGE, {**form, "answer": "decline"}).status_code == 302
     assert standing(learner).status == Status.DECLINED
 

@@ -427,4 +427,4 @@ def test_a_window_as_long_as_one_likes_breaks_nothing(days, settings):
 
 @pytest.mark.parametrize("region", ["US", "CA", "PR", "GB", "MX"])
 def test_every_region_has_a_name_to_show(region):
-    assert lms.country_name(region) != region
+    assert lms.country_names([region]) != region

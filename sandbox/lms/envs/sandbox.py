@@ -129,6 +129,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("es-419", "Español (Latinoamérica)"), ("ar", "العربية")]
+LOCALE_PATHS = [REPO_ROOT / "conf" / "locale"]
 LANGUAGE_COOKIE_NAME = "openedx-language-preference"
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -129,5 +129,5 @@ def test_the_wheel_loads_from_a_clean_environment(built, tmp_path):
     assert loaded["config"] == "coaching_plugin.apps.CoachingPluginConfig"
     assert Path(loaded["path"]).is_relative_to(clean)
     assert "CoachingConsent" in loaded["models"]
-    assert loaded["arabic"] == "هل ترغب في مرشد؟"
+    assert loaded["arabic"] == "هل يهمّك الحصول على مرشد؟"
     assert loaded["registered"] == ["settings_config", "signals_config", "url_config"]

@@ -2,12 +2,16 @@
 
 import os
 import shutil
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 from playwright.sync_api import sync_playwright
 
+from tests.factories import eligible_learner
 from tests.fixtures_sandbox import seed
+from tests.in_browser.states import LEARNERS, STATES, Visit
 
 # Without the background services, which would look up hosts outside at every start.
 ARGUMENTS = [
@@ -78,3 +82,26 @@ def new_window(chromium, site):
     for window in windows:
         window.close()
     assert troubles == []
+
+
+@pytest.fixture
+def visit(new_window, site, settings):
+    """Bring a fresh learner into a state of the consent page, by its name, for as long as a ``with`` block lasts."""
+    # The server's own address, with another port each time, would be on every screenshot.
+    settings.COACHING_PRIVACY_URL = "https://academy.example.org/privacy"
+
+    @contextmanager
+    def visit_state(name, language="en", **options):
+        username, full_name = LEARNERS[language]
+        learner = eligible_learner(username=username, name=full_name)
+        client = Client()
+        client.force_login(learner)
+        window = new_window(language=language, **options)
+        window.add_cookies([{"name": "sessionid", "value": client.session.session_key, "url": site}])
+        with pytest.MonkeyPatch.context() as patch:
+            visited = Visit(learner, language, window.new_page(), patch)
+            STATES[name].reach(visited)
+            yield visited
+        window.close()
+
+    return visit_state

@@ -1,0 +1,216 @@
+"""WCAG 2.2 AA: every state of the consent page, narrow and wide, from the left and from the right."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.factories import TYPED
+from tests.in_browser.states import COURSE, ERRORS, STATES, WIDTHS
+
+pytestmark = pytest.mark.once
+
+DIRECTIONS = {"en": "ltr", "ar": "rtl"}
+AXE_RULES = {
+    "runOnly": {
+        "type": "tag",
+        "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22a", "wcag22aa", "best-practice"],
+    },
+    "rules": {"target-size": {"enabled": True}},
+}
+
+# WCAG 1.4.12, text spacing: what a reader may ask for.
+TEXT_SPACING = """
+    * { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important; }
+    p { margin-bottom: 2em !important; }
+"""
+# WCAG 1.4.4, resize text.
+TEXT_TWICE_AS_LARGE = "html { font-size: 200% !important; }"
+
+# Text that is not wholly on the page, or that its own box or a neighbour's cuts.
+CUT_TEXTS = """() => {
+    const cut = [];
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        const element = node.parentElement;
+        if (!node.data.trim() || !element.checkVisibility() || element.closest(".coaching-visually-hidden, .skip-link"))
+            continue;
+        const range = document.createRange();
+        range.selectNodeContents(node);
+        let inside = { left: 0, right: innerWidth, top: -Infinity, bottom: Infinity };
+        const box = element.closest("button, select, .coaching-button");
+        if (box)
+            inside = box.getBoundingClientRect();
+        for (const part of box?.tagName === "SELECT" ? [] : range.getClientRects())
+            if (part.left < inside.left - 1 || part.right > inside.right + 1 || part.top < inside.top - 1 ||
+                part.bottom > inside.bottom + 1)
+                cut.push(node.data.trim());
+    }
+    for (const element of document.querySelectorAll("body *")) {
+        const hides = getComputedStyle(element).overflow !== "visible" && element.checkVisibility();
+        if (hides && !element.matches("input, select, .coaching-visually-hidden, .coaching-visually-hidden *") &&
+            (element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1))
+            cut.push(element.outerHTML);
+    }
+    return cut;
+}"""
+
+# WCAG 2.5.8, target size. A link in a line of text is as high as its line.
+SMALL_TARGETS = """() => [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select")]
+    .filter(element => !element.closest(".skip-link"))
+    .filter(element => !(getComputedStyle(element).display === "inline" &&
+                         element.parentElement.textContent.trim() !== element.textContent.trim()))
+    .filter(element => {
+        const { width, height } = element.getBoundingClientRect();
+        return width < 24 || height < 24;
+    })
+    .map(element => element.outerHTML)"""
+
+SCROLLS_SIDEWAYS = "() => document.documentElement.scrollWidth > innerWidth"
+
+each_state = pytest.mark.parametrize("state", STATES)
+each_error = pytest.mark.parametrize("state", ERRORS)
+each_direction = pytest.mark.parametrize("language", DIRECTIONS)
+
+
+def axe_findings(page):
+    """Return what axe finds wrong, and what it leaves to a person to judge."""
+    response = Axe().run(page, options=AXE_RULES).response
+    return [
+        (result["id"], node["target"], node["failureSummary"])
+        for result in response["violations"] + response["incomplete"]
+        for node in result["nodes"]
+    ]
+
+
+def text_under(page, style):
+    """Return the text that is cut when a reader's own style is laid over the page."""
+    element = page.add_style_tag(content=style)
+    cut = page.evaluate(CUT_TEXTS)
+    element.evaluate("element => element.remove()")
+    return cut
+
+
+def resize(page, width):
+    page.set_viewport_size({"width": width, "height": 900})
+
+
+@each_state
+def test_axe_finds_nothing_and_nothing_is_cut_small_or_beside_the_screen(visit, state):
+    for language, direction in DIRECTIONS.items():
+        with visit(state, language) as visited:
+            page = visited.page
+            assert page.locator("html").get_attribute("lang") == language
+            assert page.locator("html").get_attribute("dir") == direction
+            for width in WIDTHS:
+                resize(page, width)
+                assert axe_findings(page) == []
+                assert page.evaluate(SMALL_TARGETS) == []
+                assert not page.evaluate(SCROLLS_SIDEWAYS)
+                assert page.evaluate(CUT_TEXTS) == []
+                assert text_under(page, TEXT_SPACING) == []
+            assert text_under(page, TEXT_TWICE_AS_LARGE) == []
+            # A wide screen at a zoom of 200 %.
+            resize(page, 640)
+            assert not page.evaluate(SCROLLS_SIDEWAYS)
+            assert page.evaluate(CUT_TEXTS) == []
+
+
+def test_the_checks_find_what_is_wrong(visit):
+    """So that an empty list says something."""
+    with visit("first-visit") as visited:
+        page = visited.page
+        resize(page, 320)
+        page.add_style_tag(
+            content="""
+            .coaching-lead { color: #aaa !important; white-space: nowrap; }
+            .coaching-list { height: 1rem; overflow: hidden; }
+            .coaching-page .coaching-agree input { width: 1rem; height: 1rem; }
+            """
+        )
+        assert {finding[0] for finding in axe_findings(page)} == {"color-contrast"}
+        assert "id_agree" in page.evaluate(SMALL_TARGETS)[0]
+        assert page.evaluate(SCROLLS_SIDEWAYS)
+        cut = page.evaluate(CUT_TEXTS)
+        assert any(text.startswith("As a learner") for text in cut)
+        assert any("coaching-list" in text for text in cut)
+
+
+# Errors
+
+
+@each_error
+def test_an_error_is_announced_named_linked_and_keeps_what_was_typed(visit, state):
+    wrong, typed = STATES[state].wrong, STATES[state].typed
+    with visit(state) as visited:
+        page = visited.page
+        assert page.title().startswith("Error: ")
+        summary = page.get_by_role("alert")
+        expect(summary).to_be_focused()
+        expect(summary).to_be_in_viewport()
+        expect(summary).to_have_accessible_name("Your answer is not saved yet")
+        assert summary.get_by_role("listitem").count() == len(wrong)
+
+        for field, value in {"full_name": "Elena Garcia", "phone_number": TYPED, **typed}.items():
+            if field != "agree":
+                expect(page.locator(f"#id_{field}")).to_have_value(value)
+        expect(page.locator("#id_agree")).to_be_checked(checked=typed.get("agree", True))
+
+        for field in ("full_name", "phone_number", "agree"):
+            element = page.locator(f"#id_{field}")
+            if field not in wrong:
+                assert element.get_attribute("aria-invalid") is None
+                continue
+            expect(element).to_have_attribute("aria-invalid", "true")
+            link = summary.locator(f"a[href='#id_{field}']")
+            # In words, not in red alone.
+            said = page.locator(f"#id_{field}_error").text_content().split()
+            assert said == ["Error:", *link.text_content().split()]
+            assert element.get_attribute("aria-describedby").split()[0] == f"id_{field}_error"
+            link.click()
+            expect(element).to_be_focused()
+
+
+def test_who_may_not_consent_any_more_is_led_on(visit):
+    with visit("no-longer-eligible") as visited:
+        with visited.page.expect_request(f"**{COURSE}"):
+            visited.page.get_by_role("alert").get_by_role("link", name="Continue to your course").click()
+
+
+def test_every_field_says_what_it_takes(visit):
+    with visit("first-visit") as visited:
+        page = visited.page
+        for label, autocomplete, mode in (("Full name", "name", None), ("Mobile phone number", "tel", "tel")):
+            element = page.get_by_label(label)
+            expect(element).to_have_attribute("autocomplete", autocomplete)
+            assert element.get_attribute("inputmode") == mode
+        expect(page.get_by_label("Mobile phone number")).to_have_accessible_description(
+            "It must be able to receive text messages. Country: United States of America."
+        )
+
+
+# Parts in another language
+
+
+@each_direction
+def test_a_disclosure_in_another_language_says_so(visit, language):
+    other = {"en": "ar", "ar": "en"}[language]
+    with visit("disclosure-in-another-language", language) as visited:
+        disclosure = visited.page.locator(".coaching-disclosure")
+        expect(disclosure).to_have_attribute("lang", other)
+        expect(disclosure).to_have_css("direction", DIRECTIONS[other])
+
+
+# What a reader's system asks for
+
+
+def test_forced_colors_leave_every_control_its_border(visit):
+    with visit("everything-wrong", forced_colors="active") as visited:
+        for element in visited.page.locator("main :is(button, input[type=text], input[type=tel], [role=alert])").all():
+            assert element.evaluate("element => getComputedStyle(element).borderStyle") == "solid", element
+
+
+def test_nothing_moves(visit):
+    with visit("everything-wrong") as visited:
+        assert visited.page.evaluate("() => document.getAnimations().length") == 0
+        durations = "() => [...document.querySelectorAll('*')].map(e => getComputedStyle(e).transitionDuration)"
+        assert set(visited.page.evaluate(durations)) == {"0s"}

@@ -1,0 +1,190 @@
+"""The consent page with the keyboard alone, from the left and from the right."""
+
+import pytest
+from playwright.sync_api import expect
+
+from coaching_plugin import consent
+from tests.factories import CANADIAN, NUMBER, TYPED
+from tests.in_browser.states import COURSE, ENDINGS, ERRORS, QUESTIONS, STATES
+
+pytestmark = pytest.mark.once
+
+each_direction = pytest.mark.parametrize("language", ["en", "ar"])
+
+HEADER = ["#main", "/", "/dashboard", "/logout"]
+FORM = ["id_full_name", "id_phone_number", "https://academy.example.org/privacy", "id_agree", "accept", "decline"]
+FOOTER = ["footer-language", "submit"]
+
+FOCUSED = """() => {
+    const { id, value, type } = document.activeElement;
+    return id || value || document.activeElement.getAttribute("href") || type || "";
+}"""
+
+# The contrast of the line around what is focused with what is behind it (WCAG 2.4.7 and 1.4.11).
+FOCUS_CONTRAST = """() => {
+    const channels = color => color.match(/[\\d.]+/g).map(Number);
+    const luminance = color => {
+        const [red, green, blue] = channels(color).map(value => value / 255)
+            .map(value => value <= .04045 ? value / 12.92 : ((value + .055) / 1.055) ** 2.4);
+        return .2126 * red + .7152 * green + .0722 * blue;
+    };
+    const { outlineColor, outlineStyle, outlineWidth } = getComputedStyle(document.activeElement);
+    if (outlineStyle === "none" || parseFloat(outlineWidth) < 2)
+        return 0;
+    let behind = document.activeElement.parentElement;
+    while (channels(getComputedStyle(behind).backgroundColor)[3] === 0)
+        behind = behind.parentElement;
+    const [dark, light] = [outlineColor, getComputedStyle(behind).backgroundColor].map(luminance).sort((a, b) => a - b);
+    return (light + .05) / (dark + .05);
+}"""
+# Nothing covers what is focused, and it is on the screen (WCAG 2.4.11).
+FOCUS_IS_SEEN = """() => {
+    const { left, right, top, bottom } = document.activeElement.getClientRects()[0];
+    const [highest, lowest] = [Math.max(top, 0), Math.min(bottom, innerHeight)];
+    const found = document.elementFromPoint((left + right) / 2, (highest + lowest) / 2);
+    return highest < lowest && document.activeElement.contains(found);
+}"""
+# Where what is focused stands in the order in which one reads: the line, then the place in it.
+PLACE = """() => {
+    const { left, right, top, bottom } = document.activeElement.getBoundingClientRect();
+    const start = getComputedStyle(document.documentElement).direction === "rtl" ? innerWidth - right : left;
+    return { top: top + scrollY, bottom: bottom + scrollY, start };
+}"""
+
+
+def focused(page):
+    return page.evaluate(FOCUSED)
+
+
+def expect_seen(page):
+    assert page.evaluate(FOCUS_IS_SEEN), focused(page)
+    assert page.evaluate(FOCUS_CONTRAST) >= 3, focused(page)
+
+
+def walk(page):
+    """Press Tab to the end of the page and return what was met; each is seen, and follows the one before as read."""
+    met, before = [], None
+    while True:
+        page.keyboard.press("Tab")
+        name = focused(page)
+        if not name or (met and name == "#main"):
+            return met
+        expect_seen(page)
+        place = page.evaluate(PLACE)
+        # The skip link lies over the header.
+        if before and met != ["#main"]:
+            assert place["top"] >= before["bottom"] - 1 or place["start"] > before["start"], name
+        met.append(name)
+        before = place
+
+
+def tab_to(page, name):
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if focused(page) == name:
+            return
+    pytest.fail(f"Tab does not lead to {name}")
+
+
+def is_consented(visited):
+    return consent.standing(visited.learner).is_consented
+
+
+# The order
+
+
+def expected_order(state):
+    if state in ENDINGS:
+        way_on = "/dashboard" if state == "signed-up-without-a-course" else COURSE
+        change_of_mind = [
+            "/coaching/consent/?next=" + COURSE.replace("/", "%2F").replace(":", "%3A").replace("+", "%2B")
+        ]
+        return [*HEADER, *(change_of_mind if state == "said-no" else []), way_on, *FOOTER]
+    form = FORM[1:] if state == "name-managed" else FORM
+    if state in ERRORS:
+        # The focus is on the summary from the start.
+        wrong = STATES[state].wrong
+        return [*(f"#id_{field}" if field else COURSE for field in wrong), *form, *FOOTER]
+    return [*HEADER, *form, *FOOTER]
+
+
+@pytest.mark.parametrize("state", [*QUESTIONS, *ERRORS, *ENDINGS])
+def test_tab_goes_through_the_page_as_one_reads_it_and_is_seen(visit, state):
+    for language, width in (("en", 1280), ("ar", 320)):
+        with visit(state, language, width=width) as visited:
+            if state in ERRORS:
+                expect(visited.page.get_by_role("alert")).to_be_focused()
+                expect_seen(visited.page)
+            assert walk(visited.page) == expected_order(state)
+
+
+@each_direction
+def test_the_skip_link_leads_past_the_header(visit, language):
+    with visit("first-visit", language) as visited:
+        page = visited.page
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("#main")).to_be_focused()
+        page.keyboard.press("Tab")
+        assert focused(page) == "id_full_name"
+
+
+# Whole walks
+
+
+@each_direction
+def test_signing_up(visit, language):
+    with visit("first-visit", language) as visited:
+        page = visited.page
+        tab_to(page, "id_phone_number")
+        page.keyboard.type(TYPED)
+        tab_to(page, "id_agree")
+        page.keyboard.press("Space")
+        expect(page.locator("#id_agree")).to_be_checked()
+        tab_to(page, "accept")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/answered/**")
+        assert is_consented(visited)
+        tab_to(page, COURSE)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{COURSE}")
+
+
+@each_direction
+def test_declining(visit, language):
+    with visit("first-visit", language) as visited:
+        page = visited.page
+        tab_to(page, "decline")
+        page.keyboard.press("Space")
+        page.wait_for_url("**/answered/**")
+        assert consent.standing(visited.learner).status == "declined"
+        tab_to(page, COURSE)
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**{COURSE}")
+
+
+@each_direction
+def test_mending_errors(visit, language):
+    with visit("first-visit", language) as visited:
+        page = visited.page
+        tab_to(page, "id_phone_number")
+        page.keyboard.type(CANADIAN)
+        page.keyboard.press("Enter")
+        summary = page.get_by_role("alert")
+        expect(summary).to_be_focused()
+        # Enter in a field signs up, or tries to; it never declines.
+        assert consent.standing(visited.learner).status == "undecided"
+
+        tab_to(page, "#id_phone_number")
+        page.keyboard.press("Enter")
+        expect(page.locator("#id_phone_number")).to_be_focused()
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type(TYPED)
+        tab_to(page, "id_agree")
+        page.keyboard.press("Space")
+        page.keyboard.press("Shift+Tab")
+        page.keyboard.press("Shift+Tab")
+        assert focused(page) == "id_phone_number"
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/answered/**")
+        assert consent.standing(visited.learner).phone_number == NUMBER

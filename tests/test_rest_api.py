@@ -575,6 +575,12 @@ def test_who_is_not_logged_in_is_refused(learner, method, path):
     assert stored() == before
 
 
+def test_the_platforms_code_for_programs_is_no_message(learner):
+    response = Client(headers={"Authorization": "Bearer nonsense"}).get(users(learner))
+    message = "The provided access token does not match any valid tokens."
+    assert assert_refused(response, 401, "coaching") == {"coaching": [message], "detail": message}
+
+
 @pytest.mark.parametrize(("method", "path"), [*RESOURCES, pytest.param("GET", disclosure, id="get disclosure")])
 @pytest.mark.parametrize("way", ["session", "bearer", "jwt_header"])
 def test_an_account_that_is_not_activated_is_refused(coached, flags, log_in_by, method, path, way):

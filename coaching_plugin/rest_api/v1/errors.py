@@ -34,16 +34,15 @@ def flat(messages: Any) -> dict[str, Any]:
         messages = {"coaching": messages}
     by_field: dict[str, Any] = {}
     for field, nested in messages.items():
-        by_field.setdefault(field if field in FIELDS else "coaching", []).extend(_texts(nested))
+        # The platform's authentication puts a code for programs beside its message.
+        if field != "error_code":
+            by_field.setdefault(field if field in FIELDS else "coaching", []).extend(_texts(nested))
     if "coaching" in by_field:
         by_field["detail"] = " ".join(by_field["coaching"])
     return by_field
 
 
 def _texts(messages: Any) -> list[str]:
-    if isinstance(messages, dict):
-        # The platform's authentication puts a code for programs beside its message.
-        return [text for key, nested in messages.items() if key != "error_code" for text in _texts(nested)]
     if isinstance(messages, (list, tuple)):
         return [text for nested in messages for text in _texts(nested)]
     return [str(messages)]

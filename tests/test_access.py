@@ -8,14 +8,22 @@ from django.contrib.auth.models import AnonymousUser
 from django.core.cache import cache
 from django.db import transaction
 from django.utils import timezone
+from freezegun import freeze_time
 
-from coaching_plugin import coached_courses, consent
+from coaching_plugin import access, coached_courses, consent
 from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
 from tests import factories
 from tests.cost import Cost, cost_of_entering, enter
 from tests.factories import LIST1, MB101, MB102, PLAIN, TYPED, evidence
 
 pytestmark = pytest.mark.usefixtures("committed")
+
+
+@pytest.fixture
+def clock():
+    """A clock that moves only when a test moves it."""
+    with freeze_time(timezone.now()) as frozen:
+        yield frozen
 
 
 def test_an_eligible_learner_is_sent_to_the_question_with_the_way_back_whole(learner):
@@ -81,14 +89,41 @@ def test_a_learner_who_returns_is_let_through_and_asked_the_next_time(coached, f
     assert enter(learner)
 
 
-def test_who_is_not_eligible_is_remembered_for_a_minute(coached, flags):
+def test_who_is_not_eligible_is_remembered_for_a_minute(coached, flags, clock):
     learner = factories.user()
     factories.enroll(learner, mode="audit", ago=timedelta(days=1))
     assert enter(learner) is None
     assert cost_of_entering(learner).queries == 0
     learner.courseenrollment_set.update(mode="verified")
     assert enter(learner) is None
-    cache.clear()  # the minute is over
+    clock.tick(59)
+    assert enter(learner) is None
+    clock.tick(1)
+    assert enter(learner)
+
+
+def test_who_is_let_through_enters_every_course_for_that_long(learner, clock):
+    access.let_through(learner, 10)
+    factories.enroll(learner, LIST1)
+    clock.tick(9)
+    assert enter(learner) is None
+    assert enter(learner, LIST1) is None
+    assert enter(factories.eligible_learner()), "nobody else"
+    clock.tick(1)
+    assert enter(learner)
+
+
+@pytest.mark.parametrize(("seconds_between", "in_a_circle"), [(4, True), (5, False)])
+def test_who_is_sent_on_twice_within_seconds_is_let_through_for_a_minute(learner, clock, seconds_between, in_a_circle):
+    access.note_sent_on(learner)
+    access.note_sent_on(factories.user())
+    assert enter(learner)
+    clock.tick(seconds_between)
+    access.note_sent_on(learner)
+    assert (enter(learner) is None) is in_a_circle
+    clock.tick(59)
+    assert (enter(learner) is None) is in_a_circle
+    clock.tick(1)
     assert enter(learner)
 
 

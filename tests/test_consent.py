@@ -1,7 +1,15 @@
 """Every change of state, its event, its refusals, and what is written to the profile."""
 
+from contextlib import contextmanager
+from datetime import UTC, timedelta
+from functools import partial
+
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
+from django.test import RequestFactory
+from django.utils import timezone
+from freezegun import freeze_time
 from openedx.core.djangoapps.user_api.models import RetirementState, UserRetirementStatus
 
 from coaching_plugin import consent, disclosures, ledger
@@ -35,6 +43,187 @@ def assert_chain_holds(learner):
 def consented(learner):
     assert not consent.give(learner, TYPED, "Lena Learner", evidence()).is_refused
     return learner
+
+
+# Every change
+
+
+GIVE = partial(consent.give, phone_number=TYPED, full_name=None)
+CHANGES = {
+    # what was done before, the change, its event with the reason, and where the learner stands then
+    "asked": ([], consent.ask, ("asked", ""), Status.UNDECIDED),
+    "consented": ([consent.ask], GIVE, ("consented", ""), Status.CONSENTED),
+    "refused": ([], partial(GIVE, phone_number="12"), ("refused", "phone_malformed"), Status.UNDECIDED),
+    "moved": ([GIVE], partial(GIVE, phone_number=OTHER_TYPED), ("phone_changed", ""), Status.CONSENTED),
+    "declined": ([], consent.decline, ("declined", ""), Status.DECLINED),
+    "withdrawn by the learner": ([GIVE], consent.decline, ("withdrawn", "learner"), Status.WITHDRAWN),
+    "withdrawn": ([GIVE], partial(consent.withdraw, reason="why"), ("withdrawn", "why"), Status.WITHDRAWN),
+    "number changed": (
+        [GIVE],
+        partial(consent.change_phone, phone_number=OTHER_TYPED),
+        ("phone_changed", ""),
+        Status.CONSENTED,
+    ),
+    "number refused": (
+        [GIVE],
+        partial(consent.change_phone, phone_number=CANADIAN),
+        ("refused", "phone_region"),
+        Status.CONSENTED,
+    ),
+    "stopped": ([GIVE], consent.opt_out, ("opted_out", ""), Status.WITHDRAWN),
+    "stopped without consent": ([], consent.opt_out, ("opted_out", ""), Status.UNDECIDED),
+    "stopped again": ([GIVE, consent.opt_out, GIVE], consent.opt_out, ("opted_out", ""), Status.WITHDRAWN),
+    "not to be asked": ([], partial(consent.do_not_ask, reason="why"), ("do_not_ask", "why"), Status.UNDECIDED),
+    "asked again": (
+        [consent.ask, consent.decline],
+        partial(consent.ask_again, reason="why"),
+        ("ask_again", "why"),
+        Status.UNDECIDED,
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "change", "recorded", "status"), CHANGES.values(), ids=CHANGES)
+def test_every_change_is_recorded_with_its_evidence_and_returns_where_the_learner_stands(
+    learner, before, change, recorded, status
+):
+    for earlier in before:
+        earlier(learner, evidence=evidence())
+    how = evidence(Door.ADMIN, actor_id=factories.user().id)
+    outcome = change(learner, evidence=how)
+    row, event = standing(learner), ConsentEvent.objects.last()
+    assert (event.kind, event.reason) == recorded
+    assert (event.door, event.actor_id, event.ip, event.user_agent) == (how.door, how.actor_id, how.ip, how.user_agent)
+    assert (event.disclosure, event.shown_sha256) == (how.disclosure.disclosure, how.disclosure.sha256)
+    assert (row.status, row.last_sequence) == (status, event.sequence)
+    assert outcome.is_refused is (event.kind == "refused")
+    assert outcome.consent == row
+    assert outcome.consent.status == row.status
+    assert_chain_holds(learner)
+
+
+UNCHANGING = {
+    "asked already": ([consent.ask], consent.ask),
+    "answered already": ([consent.decline], consent.ask),
+    "given already": ([GIVE], GIVE),
+    "refused already": ([partial(GIVE, phone_number="12")], partial(GIVE, phone_number="12")),
+    "declined already": ([consent.decline], consent.decline),
+    "not asked any more": ([GIVE, consent.decline], consent.decline),
+    "nothing to withdraw": ([consent.decline], partial(consent.withdraw, reason="why")),
+    "the same number": ([GIVE], partial(consent.change_phone, phone_number=TYPED)),
+    "stopped already": ([consent.opt_out], consent.opt_out),
+    "not to be asked already": (
+        [partial(consent.do_not_ask, reason="why")],
+        partial(consent.do_not_ask, reason="another reason"),
+    ),
+    "to be asked anyway": ([consent.ask], partial(consent.ask_again, reason="why")),
+    "consented": ([GIVE], partial(consent.ask_again, reason="why")),
+}
+
+
+@pytest.mark.parametrize(("before", "change"), UNCHANGING.values(), ids=UNCHANGING)
+def test_what_is_so_already_changes_nothing(learner, before, change):
+    for earlier in before:
+        earlier(learner, evidence=evidence())
+    row = CoachingConsent.objects.values().get()
+    outcome = change(learner, evidence=evidence())
+    assert CoachingConsent.objects.values().get() == row
+    assert outcome.consent == standing(learner)
+
+
+@contextmanager
+def meanwhile(change):
+    """Have another tab make a change after the first look of ours at the database, which takes no lock."""
+    pending = [change]
+
+    def run(execute, *query):
+        result = execute(*query)
+        if pending:
+            pending.pop()()
+        return result
+
+    with connection.execute_wrapper(run):
+        yield
+
+
+@pytest.mark.parametrize(
+    ("before", "change", "recorded"),
+    [
+        ([], consent.ask, ["declined"]),
+        ([GIVE], partial(consent.withdraw, reason="why"), ["consented", "withdrawn"]),
+    ],
+    ids=["asking", "withdrawing"],
+)
+def test_what_another_tab_did_meanwhile_counts(learner, before, change, recorded):
+    for earlier in before:
+        earlier(learner, evidence=evidence())
+    with meanwhile(lambda: consent.decline(learner, evidence())):
+        outcome = change(learner, evidence=evidence())
+    assert kinds(learner) == recorded
+    assert outcome.consent.status == standing(learner).status
+
+
+def test_each_answer_has_its_time(learner):
+    changes = [GIVE, consent.opt_out, GIVE, consent.decline, partial(consent.ask_again, reason="why"), consent.decline]
+    moments = []
+    for days, change in enumerate(changes):
+        with freeze_time(timezone.now() + timedelta(days=days)) as clock:
+            change(learner, evidence=evidence())
+            answered_at = standing(learner).answered_at
+        moments.append(answered_at and answered_at == clock().replace(tzinfo=UTC))
+    assert moments == [True, True, True, True, None, True]
+
+
+def test_who_is_asked_again_is_asked_and_answers_anew(learner):
+    consent.ask(learner, evidence())
+    consent.do_not_ask(learner, evidence(Door.ADMIN), reason="why")
+    consent.ask_again(learner, evidence(Door.ADMIN), reason="why")
+    row = standing(learner)
+    assert (row.do_not_ask, row.asked_at, row.answered_at) == (False, None, None)
+
+
+# The evidence of a request
+
+
+@pytest.mark.parametrize(
+    ("address", "stored"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("2001:DB8::0007", "2001:db8::7"),
+        ("fe80::7%eth0", "fe80::7"),
+        ("::ffff:198.51.100.7", "198.51.100.7"),
+        ("nonsense", None),
+        ("", None),
+    ],
+    ids=["IPv4", "IPv6", "IPv6 with a zone", "IPv4 in IPv6", "no address", "empty"],
+)
+def test_an_address_has_one_form_and_what_is_none_is_left_out(address, stored):
+    request = RequestFactory().get("/", REMOTE_ADDR=address)
+    assert consent.Evidence.of(request, Door.PAGE).ip == stored
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ({}, ""),
+        ({"HTTP_USER_AGENT": "a\0browser"}, "abrowser"),
+        ({"HTTP_USER_AGENT": "x" * 512}, "x" * 512),
+        ({"HTTP_USER_AGENT": "x" * 513}, "x" * 512),
+    ],
+    ids=["none", "NUL", "as long as fits", "longer"],
+)
+def test_a_user_agent_is_stored_as_far_as_the_column_takes_it(learner, sent, stored):
+    request = RequestFactory().get("/", **sent)
+    consent.decline(learner, consent.Evidence.of(request, Door.PAGE))
+    assert ConsentEvent.objects.get().user_agent == stored
+
+
+def test_evidence_says_what_was_shown_and_whether_the_client_named_it():
+    request, shown = RequestFactory().get("/"), disclosures.current()
+    bare = consent.Evidence.of(request, Door.API)
+    assert (bare.door, bare.disclosure, bare.names_disclosure, bare.actor_id) == (Door.API, None, False, None)
+    full = consent.Evidence.of(request, Door.PAGE, shown, names_disclosure=True)
+    assert (full.door, full.disclosure, full.names_disclosure) == (Door.PAGE, shown, True)
 
 
 # Asking

@@ -183,6 +183,13 @@ def test_jwt_cookies_without_a_session_are_a_person(learner, log_in):
     assert course_access(client, HTTP_USE_JWT_COOKIE="true")["has_access"] is False
 
 
+def test_jwt_cookies_that_are_none_are_nobody(learner, log_in):
+    client = log_in(learner)
+    del client.cookies["sessionid"]
+    client.cookies["edx-jwt-cookie-signature"] = "nonsense"
+    assert course_access(client, HTTP_USE_JWT_COOKIE="true")["error_code"] == "authentication_required"
+
+
 def test_other_api_calls_of_the_mfe_are_not_touched(browser):
     assert browser.get(f"/api/course_home/outline/{MB101}").status_code == 200
 

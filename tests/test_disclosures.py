@@ -319,6 +319,18 @@ def test_a_draft_is_edited_and_deleted_and_its_digest_keeps_up():
     assert not Disclosure.objects.filter(version=2).exists()
 
 
+def test_drafts_are_edited_and_deleted_together_where_none_of_them_is_published():
+    drafts = Disclosure.objects.filter(version=2)
+    for language in ("en", "ar"):
+        Disclosure.objects.create(version=2, language=language, body="Words.")
+    assert drafts.filter(language="en").update(published_at=timezone.now()) == 1
+    for change in (lambda rows: rows.update(body="Other words."), lambda rows: rows.delete()):
+        with pytest.raises(AppendOnlyError):
+            change(drafts)
+    assert drafts.filter(language="ar").delete()[0] == 1
+    assert [disclosure.body for disclosure in drafts] == ["Words."]
+
+
 # How it is shown
 
 

@@ -70,6 +70,12 @@ def test_days_are_whole_days_of_utc(verified, moment, expected):
         assert is_eligible(verified) is expected
 
 
+def test_days_are_whole_days_of_utc_whatever_the_sites_time_zone(verified, settings):
+    settings.TIME_ZONE = "Pacific/Kiritimati"  # where it is tomorrow already
+    factories.complete_block(verified, EDGE)
+    assert is_eligible(verified)
+
+
 def test_the_window_is_a_setting(verified, settings):
     factories.complete_block(verified, NOW - timedelta(days=8))
     settings.COACHING_ACTIVITY_WINDOW_DAYS = 7
@@ -139,9 +145,12 @@ def test_who_is_possibly_under_13_may_not_consent(year_of_birth, may_consent):
     assert verdict.may_consent is may_consent
 
 
-def test_a_minimum_age_of_zero_bars_nobody(settings):
+def test_a_minimum_age_of_zero_bars_nobody_and_one_of_one_the_newborn(settings):
+    newborn = factories.eligible_learner(year_of_birth=2026)
     settings.COACHING_MINIMUM_AGE = 0
-    assert eligibility.explain(factories.eligible_learner(year_of_birth=2026)).may_consent
+    assert eligibility.explain(newborn).may_consent
+    settings.COACHING_MINIMUM_AGE = 1
+    assert not eligibility.explain(newborn).may_consent
 
 
 def test_a_learner_without_a_profile_is_judged_too():
@@ -179,6 +188,12 @@ def test_the_explanation_names_each_unmet_rule(verified):
     assert eligibility.explain(factories.user()).reasons == ["not_enrolled"]
     assert eligibility.explain(factories.eligible_learner(year_of_birth=2020)).reasons == ["under_age"]
     assert eligibility.explain(factories.eligible_learner()).reasons == []
+
+
+def test_nobody_is_eligible_and_no_child_either():
+    verdict = eligibility.nobody()
+    assert not verdict.may_consent
+    assert verdict.reasons == ["not_enrolled"]
 
 
 @pytest.mark.parametrize(

@@ -370,6 +370,19 @@ def test_a_host_that_is_not_the_sites_is_refused(visitor, visit):
         assert "Location" not in response.headers
 
 
+def test_what_a_browser_or_a_proxy_may_cut_is_not_kept():
+    longest = "/" + "x" * (access.MAXIMUM_URL_LENGTH - 1)
+    assert access.safe_next_url(REQUEST, longest) == longest
+    assert access.safe_next_url(REQUEST, longest + "x") == "/dashboard"
+
+
+def test_a_site_without_a_list_of_other_hosts_keeps_its_own(settings):
+    del settings.LOGIN_REDIRECT_WHITELIST
+    for own in ("http://testserver/courses/", f"{settings.LEARNING_MICROFRONTEND_URL}/course/x"):
+        assert access.safe_next_url(REQUEST, own) == own
+    assert access.safe_next_url(REQUEST, "http://other.example.com/courses/") == "/dashboard"
+
+
 # Through the page that a browser says it comes from
 
 

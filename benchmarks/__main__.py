@@ -16,7 +16,7 @@ MARIADB_URL = "mysql://root@127.0.0.1:3306/coaching_bench"
 def main():
     """Measure, and return 1 where a count is not as designed, or where a MariaDB is required and none answers."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=60, help="how often everything is measured (default: 60)")
+    parser.add_argument("--rounds", type=int, default=40, help="how often everything is measured (default: 40)")
     rounds = parser.parse_args().rounds
     failed = _measure("", rounds)
     url = os.environ.get("BENCH_DATABASE_URL") or MARIADB_URL

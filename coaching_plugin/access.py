@@ -1,7 +1,6 @@
 """May this learner go on to this course, or is the question of coaching to be answered first?"""
 
 import hashlib
-import posixpath
 import re
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -87,9 +86,10 @@ def is_own_url(request: HttpRequest, url: str) -> bool:
         return False
     if not url_has_allowed_host_and_scheme(url, allowed_hosts=_own_hosts(request), require_https=request.is_secure()):
         return False
-    # Whatever it is written as: with encoded letters, dots to be resolved, or without the slash that Django appends.
-    path = posixpath.normpath(unquote(urlsplit(url).path))
-    return not f"{path}/".startswith(reverse("coaching:consent"))
+    path = unquote(urlsplit(url).path)
+    # Browsers resolve dots before they ask, so that no page of the site has any in its address. The consent page
+    # answers to encoded letters too, and without its last slash.
+    return not {".", ".."} & set(path.split("/")) and not f"{path}/".startswith(reverse("coaching:consent"))
 
 
 def _is_to_be_asked(verdict: Verdict, course_key: CourseKey) -> bool:

@@ -133,7 +133,9 @@ def _personal_digest(event: ConsentEvent) -> str:
     try:
         salt = bytes.fromhex(event.salt)
     except ValueError:
-        return "a salt that is no salt matches nothing"
+        salt = b""
+    if salt.hex() != event.salt:
+        return "a salt that is no salt, or is written in another way, matches nothing"
     return hashlib.sha256(salt + _canonical(personal)).hexdigest()
 
 

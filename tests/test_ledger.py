@@ -1,15 +1,19 @@
 """The chain verifies, and each kind of tampering is found, by the command that operators run."""
 
+import json
+from datetime import datetime
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
-from coaching_plugin import consent
-from coaching_plugin.models import AppendOnlyError, CoachingConsent, ConsentEvent, Disclosure
+from coaching_plugin import consent, ledger
+from coaching_plugin.models import AppendOnlyError, CoachingConsent, ConsentEvent, Disclosure, Door
 from tests import factories
-from tests.factories import OTHER_TYPED, TYPED, evidence
+from tests.factories import CANADIAN, NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +90,73 @@ def test_an_edited_event_is_named(chain, column, value):
         verify()
 
 
+def test_a_salt_that_is_written_in_another_way_is_found(chain):
+    tamper("UPDATE {events} SET salt = UPPER(salt) WHERE consent_id = %s AND sequence = 2", chain.pk)
+    with pytest.raises(CommandError, match="event 2 .*number, IP address or user agent"):
+        verify()
+
+
+WORDS = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=20)
+DIGESTS = st.text("0123456789abcdef", min_size=64, max_size=64) | st.just("")
+IDS = st.integers(1, 1_000_000)
+EDITS = {
+    "sequence": st.integers(10, 99),
+    "kind": st.sampled_from(ConsentEvent.Kind.values),
+    "reason": WORDS,
+    "occurred_at": st.datetimes(datetime(2000, 1, 1), datetime(2037, 1, 1)),
+    "door": st.sampled_from(Door.values),
+    "actor_id": IDS,
+    "learner_id": IDS | st.none(),
+    "disclosure_id": st.none(),
+    "shown_sha256": DIGESTS,
+    "shown_with": st.dictionaries(WORDS, WORDS | st.integers() | st.none(), max_size=3),
+    "phone_number": st.sampled_from(["", NUMBER, OTHER_NUMBER, CANADIAN]),
+    "ip": st.ip_addresses().map(str) | st.none(),
+    "user_agent": WORDS,
+    "salt": DIGESTS | WORDS,
+    "personal_digest": DIGESTS,
+    "previous_hash": DIGESTS,
+    "hash": DIGESTS,
+}
+HEADS = {"last_sequence": st.integers(0, 99), "last_hash": DIGESTS}
+edits = st.sampled_from(list(EDITS)).flatmap(lambda column: st.tuples(st.just(column), EDITS[column]))
+head_edits = st.sampled_from(list(HEADS)).flatmap(lambda column: st.tuples(st.just(column), HEADS[column]))
+
+
+def test_every_column_of_an_event_is_edited_here():
+    own = {field.attname for field in ConsentEvent._meta.fields} - {"id", "consent_id"}
+    assert set(EDITS) == own
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("is_erased", [False, True], ids=["whole", "erased"])
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sequence=st.integers(1, 4), edit=edits | head_edits)
+def test_any_edit_of_any_column_of_any_event_or_head_is_found(chain, is_erased, sequence, edit):
+    column, value = edit
+    with transaction.atomic():
+        if is_erased:
+            consent.erase(chain.user, consent.Evidence(door=Door.RETIREMENT))
+        assert "1 learner(s)" in verify()
+        is_head = column in HEADS
+        rows = CoachingConsent.objects if is_head else ConsentEvent.objects.filter(consent=chain, sequence=sequence)
+        stored = rows.values_list(column, flat=True).get()
+        assume(value != stored)
+        value = json.dumps(value) if column == "shown_with" else value
+        if is_head:
+            tamper(f"UPDATE {{consents}} SET {column} = %s WHERE id = %s", value, chain.pk)
+        else:
+            tamper(
+                f"UPDATE {{events}} SET {column} = %s WHERE consent_id = %s AND sequence = %s",
+                value,
+                chain.pk,
+                sequence,
+            )
+        with pytest.raises(CommandError, match="event [1-6] of consent "):
+            verify()
+        transaction.set_rollback(True)
+
+
 def test_an_event_taken_out_of_the_middle_is_named(chain):
     tamper("DELETE FROM {events} WHERE consent_id = %s AND sequence = 2", chain.pk)
     with pytest.raises(CommandError, match="event 2 .*missing"):
@@ -121,9 +192,86 @@ def test_two_exchanged_events_are_found(chain):
         verify()
 
 
-def test_an_event_put_in_is_found(chain):
-    tamper("UPDATE {consents} SET last_sequence = 3 WHERE id = %s", chain.pk)
-    with pytest.raises(CommandError, match="event 5 "):
+@pytest.mark.parametrize("sequence", [1, 2, 4, 5], ids=["before all", "in the middle", "before the last", "after all"])
+def test_a_forged_event_put_in_is_found_though_it_is_made_by_the_rules(chain, sequence):
+    """Whoever forges it knows how events are made, but does not make the ones after it and the head anew."""
+    for later in range(4, sequence - 1, -1):
+        tamper("UPDATE {events} SET sequence = %s WHERE consent_id = %s AND sequence = %s", later + 1, chain.pk, later)
+    before = ConsentEvent.objects.filter(consent=chain, sequence=sequence - 1).first()
+    forger = CoachingConsent.objects.get(pk=chain.pk)
+    forger.last_sequence, forger.last_hash = (before.sequence, before.hash) if before else (0, "")
+    ledger.append(forger, ConsentEvent.Kind.CONSENTED, door=Door.API, phone_number=NUMBER)
+    with pytest.raises(CommandError, match=f"event {sequence + 1} of consent {chain.partner_id}"):
+        verify()
+
+
+def test_an_edited_event_is_found_though_its_own_hashes_are_made_anew(chain):
+    for sequence in (1, 2, 3, 4):
+        with transaction.atomic():
+            event = ConsentEvent.objects.get(consent=chain, sequence=sequence)
+            event.kind, event.phone_number = ConsentEvent.Kind.DECLINED, ""
+            event.personal_digest = ledger._personal_digest(event)
+            event.hash = ledger._hash(event)
+            tamper(
+                "UPDATE {events} SET kind = %s, phone_number = '', personal_digest = %s, hash = %s WHERE id = %s",
+                *(event.kind, event.personal_digest, event.hash, event.pk),
+            )
+            with pytest.raises(CommandError, match=f"event {sequence + 1} of consent {chain.partner_id}"):
+                verify()
+            transaction.set_rollback(True)
+    assert "1 learner(s)" in verify()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("last_sequence", 3),
+        ("last_sequence", 5),
+        ("last_hash", "0" * 64),
+        ("last_hash", ""),
+        ("partner_id", "0" * 32),
+        ("user_id", None),
+    ],
+)
+def test_an_edited_head_is_found(chain, neighbour, column, value):
+    """Of the learner, only another one is: a deleted user, too, leaves none."""
+    if column == "user_id":
+        tamper("UPDATE {consents} SET user_id = NULL WHERE id = %s", neighbour.pk)
+        value = neighbour.user_id
+    tamper(f"UPDATE {{consents}} SET {column} = %s WHERE id = %s", value, chain.pk)
+    with pytest.raises(CommandError, match="event [15] of consent "):
+        verify()
+
+
+def test_a_chain_cut_whole_with_its_head_is_all_that_goes_unnoticed_here(chain):
+    """As the design says: who rewrites the events and the head is found by heads that were exported, and not here."""
+    tamper("DELETE FROM {events} WHERE consent_id = %s AND sequence = 4", chain.pk)
+    third = ConsentEvent.objects.get(consent=chain, sequence=3)
+    tamper("UPDATE {consents} SET last_sequence = 3, last_hash = %s WHERE id = %s", third.hash, chain.pk)
+    assert "1 learner(s)" in verify()
+
+
+def test_the_first_event_taken_away_is_named(chain):
+    tamper("DELETE FROM {events} WHERE consent_id = %s AND sequence = 1", chain.pk)
+    with pytest.raises(CommandError, match="event 1 .*missing"):
+        verify()
+
+
+def test_the_same_event_of_two_learners_exchanged_is_found(chain, neighbour):
+    one, other = (ConsentEvent.objects.get(consent=row, sequence=2) for row in (chain, neighbour))
+    for event, row, sequence in ((one, neighbour, 99), (other, chain, 2), (one, neighbour, 2)):
+        tamper("UPDATE {events} SET consent_id = %s, sequence = %s WHERE id = %s", row.pk, sequence, event.pk)
+    for row in (chain, neighbour):
+        assert ledger.verify_one(row).sequence == 2
+    with pytest.raises(CommandError, match=f"event 2 of consent {chain.partner_id}"):
+        verify()
+
+
+def test_personal_data_put_back_after_an_erasure_is_found(chain):
+    consent.erase(chain.user, consent.Evidence(door=Door.RETIREMENT))
+    assert "1 learner(s)" in verify()
+    tamper("UPDATE {events} SET phone_number = %s WHERE consent_id = %s AND sequence = 2", NUMBER, chain.pk)
+    with pytest.raises(CommandError, match="event 2 .*number, IP address or user agent"):
         verify()
 
 

@@ -12,10 +12,29 @@ from openedx.features.enterprise_support.utils import NAME_MANAGED
 
 from coaching_plugin import coached_courses, conf
 from tests import factories
+from tests.watch import watching
+
+
+@pytest.fixture(scope="session")
+def _watch_of_the_suite():
+    with watching() as watch:
+        yield watch
 
 
 @pytest.fixture(autouse=True)
-def _nothing_remembered():
+def watch(_watch_of_the_suite, request):
+    """Fail a test in which something personal is logged, sent on or put in an address; unless its marker says so."""
+    _watch_of_the_suite.forget()
+    yield _watch_of_the_suite
+    found = _watch_of_the_suite.found()
+    if request.node.get_closest_marker("logs_personal_data"):
+        assert found, "there is nothing that the marker has to allow"
+    else:
+        assert found == []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(watch):
     """Start each test as a new process would: nothing cached, known, complained about or chosen."""
     cache.clear()
     RequestCache.clear_all_namespaces()

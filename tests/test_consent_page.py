@@ -223,7 +223,18 @@ def test_head_records_nothing(browser):
     assert not CoachingConsent.objects.exists()
 
 
-@pytest.mark.parametrize("query", ["answer=accept", "answer=decline", f"phone_number={TYPED}&agree=on&answer=accept"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "answer=accept",
+        "answer=decline",
+        pytest.param(
+            f"phone_number={TYPED}&agree=on&answer=accept",
+            marks=pytest.mark.logs_personal_data("the address is the test's, and nothing of ours makes such a one"),
+            id="a number",
+        ),
+    ],
+)
 def test_get_takes_no_answer(browser, learner, query):
     browser.get(f"{PAGE}?{query}")
     assert standing(learner).status == Status.UNDECIDED

@@ -58,6 +58,7 @@ def test_login_sets_session_and_jwt_cookies():
     assert response.cookies[JWT_COOKIES[1]]["httponly"]
 
 
+@pytest.mark.logs_personal_data("the platform's tracking middleware logs what is sent to its login")
 def test_login_by_email_address():
     assert log_in("eligible@example.com").status_code == 200
 

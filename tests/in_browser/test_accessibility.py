@@ -171,9 +171,8 @@ def test_an_error_is_announced_named_linked_and_keeps_what_was_typed(visit, stat
 
 
 def test_who_may_not_consent_any_more_is_led_on(visit):
-    with visit("no-longer-eligible") as visited:
-        with visited.page.expect_request(f"**{COURSE}"):
-            visited.page.get_by_role("alert").get_by_role("link", name="Continue to your course").click()
+    with visit("no-longer-eligible") as visited, visited.page.expect_request(f"**{COURSE}"):
+        visited.page.get_by_role("alert").get_by_role("link", name="Continue to your course").click()
 
 
 def test_every_field_says_what_it_takes(visit):

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import polib
 import pytest
-from django.utils import translation
+from django.utils import timezone, translation
+
+from tests.factories import CANADIAN, TYPED
+from tests.pseudo_translation import mark_translations, unmarked
 
 ROOT = Path(__file__).parent.parent
 LANGUAGES = ["ar", "es_419"]
@@ -106,3 +109,66 @@ def test_one_country_or_more(language, one, many, count):
     with translation.override(language):
         hint = translation.ngettext(COUNTRY, COUNTRY.replace("Country", COUNTRIES), count)
     assert (one if count == 1 else many) in hint.split()
+
+
+# What the API says
+
+
+REFUSED = {
+    "nothing": {},
+    "no boolean": {"coaching_consent": "yes"},
+    "no number": {"phone_number": ""},
+    "no digits": {"phone_number": "call me"},
+    "no such number": {"phone_number": "(415) 155-2671"},
+    "an extension": {"phone_number": f"{TYPED} ext. 12"},
+    "another country": {"phone_number": CANADIAN},
+    "toll-free": {"phone_number": "(800) 253-0000"},
+    "too long": {"phone_number": "4" * 100},
+    "no name": {"full_name": " "},
+    "a malformed name": {"full_name": "Lena <3"},
+    "other words": {"disclosure": "x"},
+}
+BARRED = {
+    "not eligible": lambda learner: learner.courseenrollment_set.update(is_active=False),
+    "a child": lambda learner: type(learner.profile).objects.update(year_of_birth=timezone.now().year - 5),
+    "not activated": lambda learner: type(learner).objects.update(is_active=False),
+}
+
+
+def expect_translated_refusal(browser, learner, payload):
+    response = browser.patch(
+        f"/api/coaching/v1/coaching_consent/{learner.id}/", payload, content_type="application/json"
+    )
+    assert response.status_code >= 400
+    refusals = response.json()
+    texts = [text for messages in refusals.values() for text in ([messages] if isinstance(messages, str) else messages)]
+    assert texts
+    assert unmarked(texts) == []
+
+
+@pytest.mark.parametrize("payload", REFUSED.values(), ids=list(REFUSED))
+def test_every_refusal_of_the_api_is_translated(browser, learner, payload, monkeypatch):
+    mark_translations(monkeypatch)
+    answer = {"coaching_consent": True, "phone_number": TYPED, **payload} if payload else {}
+    expect_translated_refusal(browser, learner, answer)
+
+
+@pytest.mark.parametrize("bar", BARRED.values(), ids=list(BARRED))
+def test_every_bar_is_translated(browser, learner, bar, monkeypatch):
+    bar(learner)
+    mark_translations(monkeypatch)
+    expect_translated_refusal(browser, learner, {"coaching_consent": True, "phone_number": TYPED})
+
+
+@pytest.mark.parametrize("breaks", ["flag off", "failure", "somebody else", "throttled"])
+def test_whatever_else_the_api_says_is_translated(browser, learner, breaks, set_flag, settings, monkeypatch):
+    mark_translations(monkeypatch)
+    if breaks == "flag off":
+        set_flag("coaching.enabled", False)
+    elif breaks == "failure":
+        monkeypatch.setattr("coaching_plugin.consent.give", None)
+    elif breaks == "throttled":
+        settings.COACHING_API_THROTTLE = "0/minute"
+    else:
+        learner.id += 1
+    expect_translated_refusal(browser, learner, {"coaching_consent": True, "phone_number": TYPED})

@@ -15,7 +15,7 @@ from lms.djangoapps.course_goals.models import UserActivity
 from lms.djangoapps.courseware.models import StudentModule
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
-from coaching_plugin import coached_courses, consent, course_doors, lms, signals
+from coaching_plugin import consent, course_doors, lms, signals
 from coaching_plugin.models import CoachedCourse, CoachingConsent
 from tests import factories
 from tests.cost import counted
@@ -343,16 +343,6 @@ def test_whatever_fails_the_course_opens_and_one_line_says_so(browser, learner, 
     assert len(lines) == 1
     assert f"User {learner.id}" in lines[0].getMessage()
     assert str(MB101) in lines[0].getMessage()
-
-
-@pytest.mark.parametrize("model", [CoachedCourse, CoachingConsent])
-def test_the_course_opens_while_our_tables_are_missing(browser, monkeypatch, model):
-    assert course_access(browser)["has_access"] is False
-    with monkeypatch.context() as missing:
-        missing.setattr(model._meta, "db_table", "coaching_plugin_not_migrated")
-        missing.setattr(coached_courses, "_keys", coached_courses._KeySet())
-        assert course_access(browser) == OPEN
-        assert "coaching" not in browser.get(LEGACY_PAGES[5]).headers.get("Location", "")
 
 
 @pytest.mark.parametrize("name", ["coaching.enabled", "coaching.course_redirect"])

@@ -116,9 +116,9 @@ def test_who_is_let_through_enters_every_course_for_that_long(learner, clock):
 @pytest.mark.parametrize(("seconds_between", "in_a_circle"), [(4, True), (5, False)])
 def test_who_is_sent_on_twice_within_seconds_is_let_through_for_a_minute(learner, clock, seconds_between, in_a_circle):
     access.note_sent_on(learner)
-    access.note_sent_on(factories.user())
     assert enter(learner)
     clock.tick(seconds_between)
+    access.note_sent_on(factories.user())
     access.note_sent_on(learner)
     assert (enter(learner) is None) is in_a_circle
     clock.tick(59)
@@ -186,6 +186,16 @@ def test_to_be_asked_costs_two_queries(learner):
     assert cost_of_entering(learner) == Cost(queries=2, round_trips=3)
     consent.ask(learner, evidence())
     assert cost_of_entering(learner) == Cost(queries=2, round_trips=3)
+
+
+def test_an_answer_is_remembered_for_an_hour_when_given_and_when_read(learner, clock):
+    consent.decline(learner, evidence())
+    for _ in range(2):
+        clock.tick(3599)
+        assert cache.get(consent.answered_key(learner.id))
+        clock.tick(1)
+        assert cache.get(consent.answered_key(learner.id)) is None
+        assert consent.has_answered(learner.id)
 
 
 @pytest.mark.parametrize("is_committed", [True, False])

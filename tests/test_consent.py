@@ -147,17 +147,18 @@ def meanwhile(change):
 
 
 @pytest.mark.parametrize(
-    ("before", "change", "recorded"),
+    ("before", "change", "elsewhere", "recorded"),
     [
-        ([], consent.ask, ["declined"]),
-        ([GIVE], partial(consent.withdraw, reason="why"), ["consented", "withdrawn"]),
+        ([], consent.ask, consent.decline, ["declined"]),
+        ([], consent.decline, GIVE, ["consented", "withdrawn"]),
+        ([GIVE], partial(consent.withdraw, reason="why"), consent.decline, ["consented", "withdrawn"]),
     ],
-    ids=["asking", "withdrawing"],
+    ids=["asking", "declining", "withdrawing"],
 )
-def test_what_another_tab_did_meanwhile_counts(learner, before, change, recorded):
+def test_what_another_tab_did_meanwhile_counts(learner, before, change, elsewhere, recorded):
     for earlier in before:
         earlier(learner, evidence=evidence())
-    with meanwhile(lambda: consent.decline(learner, evidence())):
+    with meanwhile(lambda: elsewhere(learner, evidence=evidence())):
         outcome = change(learner, evidence=evidence())
     assert kinds(learner) == recorded
     assert outcome.consent.status == standing(learner).status
@@ -416,8 +417,23 @@ def test_withdrawing_needs_no_eligibility(consented):
 
 
 def test_withdrawing_without_consent_stores_nothing(learner):
+    consent.give(factories.eligible_learner(), TYPED, None, evidence())
     consent.withdraw(learner, evidence(), reason="learner")
-    assert not CoachingConsent.objects.exists()
+    assert not CoachingConsent.objects.filter(user=learner).exists()
+
+
+@pytest.mark.parametrize("before", [consent.ask, consent.decline], ids=["asked", "declined"])
+@pytest.mark.parametrize("change", [consent.ask, partial(consent.withdraw, reason="why")], ids=["ask", "withdraw"])
+def test_asking_and_withdrawing_look_before_they_lock(learner, before, change, django_assert_num_queries):
+    how = evidence()
+    before(learner, how)
+    with django_assert_num_queries(2):
+        change(learner, evidence=how)
+
+
+def test_who_was_never_asked_stands_undecided(learner):
+    unsaved = consent.standing(learner)
+    assert (unsaved.pk, unsaved.user, unsaved.status) == (None, learner, Status.UNDECIDED)
 
 
 def test_consenting_again_is_possible_after_each_kind_of_no(learner):
@@ -491,6 +507,7 @@ def test_erasure_blanks_everything_personal_and_the_chain_still_verifies(consent
     row = standing(consented)
     assert (row.status, row.phone_number) == (Status.WITHDRAWN, "")
     assert kinds(consented) == ["consented", "phone_changed", "withdrawn", "erased"]
+    assert row.events.get(kind="withdrawn").reason == "retirement"
     for event in row.events.exclude(kind="erased"):
         assert (event.phone_number, event.ip, event.user_agent, event.salt) == ("", None, "", "")
     assert_chain_holds(consented)
@@ -528,6 +545,11 @@ def test_deleting_a_user_works_and_leaves_the_proof(consented):
     assert row.user is None
     assert row.events.get().learner_id == user_id
     assert ledger.verify_one(row) is None
+
+
+def test_rows_are_named_by_nothing_personal(consented):
+    row, event = CoachingConsent.objects.get(), ConsentEvent.objects.get()
+    assert (str(row), str(event), str(row.disclosure)) == (str(row.partner_id), "consented #1", "1 (en)")
 
 
 # The ledger is append-only

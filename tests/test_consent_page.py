@@ -5,6 +5,8 @@ from urllib.parse import urlencode
 
 import pytest
 from bs4 import BeautifulSoup
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404
 from django.test import Client
 
 from coaching_plugin import consent, disclosures, eligibility
@@ -363,3 +365,12 @@ def test_whatever_fails_is_a_message_with_the_way_on_and_no_personal_data(browse
     monkeypatch.undo()
     assert "coaching" not in browser.get(COURSE).headers.get("Location", ""), "the way on is no circle"
     assert not CoachingConsent.objects.exclude(status=Status.UNDECIDED).exists()
+
+
+@pytest.mark.parametrize(("refusal", "status"), [(Http404, 404), (PermissionDenied, 403), (SuspiciousOperation, 400)])
+def test_what_the_platform_refuses_stays_its_refusal(browser, monkeypatch, refusal, status):
+    def refuse(*args):
+        raise refusal
+
+    monkeypatch.setattr("coaching_plugin.lms.profile", refuse)
+    assert browser.get(PAGE).status_code == status

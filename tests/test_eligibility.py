@@ -184,6 +184,7 @@ def test_the_explanation_names_each_unmet_rule(verified):
         MB101: ["no_recent_activity"],
         MB102: ["enrollment_inactive", "mode_does_not_count", "no_recent_activity"],
     }
+    assert verdict.rules == eligibility.Rules.now()
     assert verdict.reasons == ["no_eligible_course_run"]
     assert eligibility.explain(factories.user()).reasons == ["not_enrolled"]
     assert eligibility.explain(factories.eligible_learner(year_of_birth=2020)).reasons == ["under_age"]
@@ -192,7 +193,7 @@ def test_the_explanation_names_each_unmet_rule(verified):
 
 def test_nobody_is_eligible_and_no_child_either():
     verdict = eligibility.nobody()
-    assert not verdict.may_consent
+    assert (verdict.rules, verdict.may_consent) == (eligibility.Rules.now(), False)
     assert verdict.reasons == ["not_enrolled"]
 
 

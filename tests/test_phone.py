@@ -92,6 +92,7 @@ TYPED_IN_THE_US = [
     ("sixteen digits", "2125550134212555", "phone_malformed"),
     ("one digit", "2", "phone_malformed"),
     ("as long as is read, of digits", "2" * phone.MAX_TYPED_LENGTH, "phone_malformed"),
+    ("as long as is read, of blanks", "212 555 0134".ljust(phone.MAX_TYPED_LENGTH), "+12125550134"),
     ("longer than is read", "212 555 0134" + " " * phone.MAX_TYPED_LENGTH, "phone_malformed"),
     ("two numbers", "212 555 0134, 212 555 0135", "phone_malformed"),
     ("two numbers and a slash", "212 555 0134 / 212 555 0135", "phone_malformed"),
@@ -327,6 +328,7 @@ def test_a_refusal_never_repeats_the_number(typed):
         phone.textable(typed, US)
     assert not any(map(str.isdigit, str(refusal.value) + repr(refusal.value)))
     assert refusal.value.__cause__ is None
+    assert str(refusal.value) == refusal.value.code
 
 
 @settings(deadline=None)

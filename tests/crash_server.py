@@ -47,7 +47,7 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def die_at(point):
-    """Have this process killed at a point. Raises AttributeError where there is no such function any more."""
+    """Have this process killed at a point."""
     when, target = POINTS[point]
     owner, _, name = target.rpartition(".")
     owner = pkgutil.resolve_name(owner)
@@ -63,8 +63,10 @@ def die_at(point):
 
 
 def serve():
-    """Serve requests as told, until there is nothing more to be told."""
+    """Serve requests as told, until there is nothing more to be told; not at all where a point is gone."""
     django.setup()
+    for _, target in POINTS.values():
+        pkgutil.resolve_name(target)
     application = get_wsgi_application()
     reverse("coaching:consent")  # so that whatever answers is imported once, here, and not by each process
     server = make_server("127.0.0.1", 0, application, handler_class=QuietHandler)

@@ -1,0 +1,433 @@
+"""The description of the API in docs/openapi.yaml: it says what the code does, all of it and nothing else."""
+
+import itertools
+import json
+import re
+import types
+from datetime import date, datetime
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import pytest
+import yaml
+from django.core.cache import cache
+from django.test import Client
+from django.urls import URLResolver
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_spec_validator import validate
+from openedx.core.djangoapps.oauth_dispatch.jwt import create_jwt_for_user
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from coaching_plugin import conf, eligibility, urls
+from coaching_plugin.eligibility import RunVerdict, Rules, Verdict
+from coaching_plugin.lms import EnrollmentFacts
+from coaching_plugin.models import Disclosure
+from coaching_plugin.rest_api.v1 import errors, serializers, views
+from tests import factories
+from tests.test_rest_api import as_mfe
+
+# Committed: DRF marks a surrounding transaction for rollback at each refusal, and so the test's own.
+pytestmark = pytest.mark.usefixtures("committed")
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "openapi.yaml"
+API = yaml.safe_load(DOCUMENT.read_text(encoding="utf-8"))
+SERVER = API["servers"][0]["url"]
+SCHEMAS = API["components"]["schemas"]
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+OPERATIONS = {
+    item[method]["operationId"]: (method, path)
+    for path, item in API["paths"].items()
+    for method in METHODS
+    if method in item
+}
+READS, WRITES = "getStanding", "changeAccountSettings"
+ANSWERS = {name: schema for name, schema in SCHEMAS.items() if schema["type"] == "object" and name != "Answer"}
+REGISTRY = Registry().with_resource("urn:api", DRAFT202012.create_resource(API))
+# How JSON writes what Python holds.
+WRITTEN = {
+    bool: {"type": "boolean"},
+    date: {"type": "string", "format": "date"},
+    datetime: {"type": "string", "format": "date-time"},
+    str: {"type": "string"},
+    types.NoneType: {"type": "null"},
+}
+
+
+def operation(name):
+    method, path = OPERATIONS[name]
+    return API["paths"][path][method]
+
+
+def followed(node):
+    """Return a node of the document, or the one that it refers to."""
+    while "$ref" in node:
+        where, node = node["$ref"].removeprefix("#/").split("/"), API
+        for key in where:
+            node = node[key]
+    return node
+
+
+def parameters(method, path, where):
+    item = API["paths"][path]
+    every = map(followed, [*item.get("parameters", []), *item[method].get("parameters", [])])
+    return {parameter["name"] for parameter in every if parameter["in"] == where}
+
+
+def violations(schema, value):
+    """Return what of a value a schema of the document does not allow."""
+    validator = OAS31Validator(schema, registry=REGISTRY, format_checker=oas31_format_checker)
+    return [error.message for error in validator.iter_errors(value)]
+
+
+def absolute(node):
+    """Return a schema whose references lead into the document from wherever it stands."""
+    return json.loads(json.dumps(node).replace('"#/', '"urn:api#/'))
+
+
+def assert_allowed(name, response):
+    """Hold an answer against what the document says of the operation: status, headers, media type, content."""
+    documented = operation(name)["responses"]
+    assert str(response.status_code) in documented, response.content[:500]
+    told = followed(documented[str(response.status_code)])
+    assert list(told["content"]) == [response.headers["Content-Type"]]
+    for header in told.get("headers", {}):
+        assert header in response.headers
+    schema = told["content"]["application/json"]["schema"]
+    assert violations(absolute(schema), response.json()) == []
+
+
+def api_views(patterns=urls.urlpatterns, prefix="/"):
+    """Yield the path, as OpenAPI writes it, and the class of each API view that the plugin serves."""
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from api_views(pattern.url_patterns, route)
+        elif issubclass(pattern.callback.view_class, views.APIView):
+            yield re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", route), pattern.callback.view_class
+
+
+VIEWS = {path.removeprefix(SERVER): view for path, view in api_views()}
+
+
+def url(name, user_id):
+    return SERVER + OPERATIONS[name][1].format(user_id=user_id)
+
+
+def send(client, name, user_id, body='{"coaching_consent": false}', query="", **headers):
+    writes = "requestBody" in operation(name)
+    content = {"data": body, "content_type": headers.pop("content_type", "application/json")} if writes else {}
+    return client.generic(OPERATIONS[name][0].upper(), url(name, user_id) + query, headers=headers, **content)
+
+
+@pytest.fixture
+def mfe(learner, log_in):
+    """The account MFE of the eligible learner; what fails in the server is answered, as in production."""
+    client = as_mfe(log_in(learner))
+    client.raise_request_exception = False
+    return client
+
+
+# The document
+
+
+def test_the_document_is_valid():
+    validate(API)
+
+
+def test_the_examples_are_what_the_schema_allows():
+    examples = [
+        example["value"]
+        for name in OPERATIONS
+        for media in operation(name).get("requestBody", {"content": {}})["content"].values()
+        for example in media["examples"].values()
+    ]
+    assert examples
+    assert [violations(absolute(SCHEMAS["Answer"]), example) for example in examples] == [[] for _ in examples]
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_an_answer_has_no_more_than_what_is_written(name):
+    assert SCHEMAS[name]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("name", [name for name in ANSWERS if name != "RefusalByField"])
+def test_an_answer_has_all_of_what_is_written(name):
+    assert set(SCHEMAS[name]["required"]) == set(SCHEMAS[name]["properties"])
+
+
+@pytest.mark.parametrize("kind", ["schemas", "responses", "parameters", "securitySchemes"])
+def test_all_that_is_defined_is_used(kind):
+    used = set(re.findall(rf'"#/components/{kind}/(\w+)"', json.dumps(API)))
+    requirements = [*API["security"], *(way for name in OPERATIONS for way in operation(name).get("security", []))]
+    schemes = {scheme for requirement in requirements for scheme in requirement}
+    assert set(API["components"][kind]) == (schemes if kind == "securitySchemes" else used)
+
+
+# Paths, methods, parameters
+
+
+def test_the_paths_are_those_of_the_urlconf():
+    assert set(API["paths"]) == set(VIEWS)
+
+
+@pytest.mark.parametrize("path", VIEWS)
+def test_the_methods_are_those_of_the_view(path):
+    answered = {method for method in views.APIView.http_method_names if hasattr(VIEWS[path], method)}
+    # HEAD comes with GET.
+    assert set(METHODS) & API["paths"][path].keys() == answered - {"head"}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_parameters_are_those_that_are_read(name):
+    method, path = OPERATIONS[name]
+    assert parameters(method, path, "path") == set(re.findall(r"{(\w+)}", path))
+    source = Path(views.__file__).read_text(encoding="utf-8")
+    read = set(re.findall(r'query_params(?:\.get\(|\[)"(\w+)"', source)) if name == "getDisclosure" else set()
+    assert parameters(method, path, "query") == read
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_media_types_are_those_of_the_view(name):
+    view = VIEWS[OPERATIONS[name][1]]
+    written = {parser.media_type for parser in view.parser_classes}
+    rendered = {renderer.media_type for renderer in view.renderer_classes}
+    answers = [followed(response) for response in operation(name)["responses"].values()]
+    assert {media for answer in answers for media in answer["content"]} == rendered
+    assert ("requestBody" in operation(name)) == (OPERATIONS[name][0] in ("patch", "post", "put"))
+    if "requestBody" in operation(name):
+        assert set(operation(name)["requestBody"]["content"]) == written
+
+
+# What is sent
+
+
+def test_the_fields_of_an_answer_are_those_of_the_serializer():
+    types_of = {serializers.StrictBooleanField: "boolean", serializers.StrictCharField: "string"}
+    written = {}
+    for name, field in serializers.AnswerSerializer().fields.items():
+        kind = types_of[type(field)]
+        written[name] = {"type": [kind, "null"] if field.allow_null else kind}
+        if kind == "string":
+            written[name] |= {"maxLength": field.max_length} | ({} if field.allow_blank else {"minLength": 1})
+        assert not field.required
+    described = SCHEMAS["Answer"]["properties"]
+    assert {
+        name: {key: value for key, value in schema.items() if key != "description"}
+        for name, schema in described.items()
+    } == written
+    assert "required" not in SCHEMAS["Answer"]
+
+
+ALONE = {"coaching_consent": False, "phone_number": factories.TYPED, "full_name": "Lena", "disclosure": "0" * 64}
+
+
+@pytest.mark.parametrize("field", SCHEMAS["Answer"]["properties"])
+@pytest.mark.parametrize("name", [name for name in OPERATIONS if "requestBody" in operation(name)])
+def test_the_fields_that_suffice_alone_are_those_that_the_schema_names(learner, mfe, name, field):
+    body = {field: ALONE[field]}
+    response = send(mfe, name, learner.id, json.dumps(body))
+    assert (response.status_code == 200) == (violations(absolute(SCHEMAS["Answer"]), body) == [])
+
+
+# What is answered
+
+
+def anonymous(client, name, learner, **_):
+    return send(Client(), name, learner.id)
+
+
+def inactive(client, name, learner, **_):
+    learner.is_active = False
+    learner.save()
+    response = send(client, name, learner.id)
+    learner.is_active = True
+    learner.save()
+    return response
+
+
+def somebody_else(client, name, learner, **_):
+    return send(client, name, learner.id + 1, query="" if "{user_id}" in url(name, "{user_id}") else "?format=xml")
+
+
+def throttled(client, name, learner, settings, **_):
+    # Counted anew: of more requests than the rate allows, DRF does not say when they are forgotten.
+    cache.clear()
+    settings.COACHING_API_THROTTLE = "1/day"
+    responses = [send(client, name, learner.id) for _ in range(2)]
+    settings.COACHING_API_THROTTLE = "1000/day"
+    return responses[-1]
+
+
+def failing(client, name, learner, monkeypatch, **_):
+    with monkeypatch.context() as broken:
+        broken.setattr(conf, "api_throttle", lambda: 1 / 0)
+        return send(client, name, learner.id)
+
+
+SITUATIONS = {
+    "ordinary": lambda client, name, learner, **_: send(client, name, learner.id),
+    "too many parameters": lambda client, name, learner, **_: send(
+        client, name, learner.id, query="?" + "&".join(f"p{number}=" for number in range(1001))
+    ),
+    "no answer": lambda client, name, learner, **_: send(client, name, learner.id, "{}"),
+    "wrong fields": lambda client, name, learner, **_: send(
+        client, name, learner.id, '{"coaching_consent": true, "phone_number": "12", "full_name": " "}'
+    ),
+    "no JSON": lambda client, name, learner, **_: send(client, name, learner.id, content_type="text/plain"),
+    "large": lambda client, name, learner, **_: send(client, name, learner.id, " " * 3_000_000),
+    "no CSRF token": lambda client, name, learner, **_: send(client, name, learner.id, **{"X-CSRFToken": "no"}),
+    "wants HTML": lambda client, name, learner, **_: send(client, name, learner.id, accept="text/html"),
+    "anonymous": anonymous,
+    "inactive": inactive,
+    "somebody else": somebody_else,
+    "throttled": throttled,
+    "failing": failing,
+}
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_the_answers_are_those_that_are_written(learner, mfe, settings, monkeypatch, name):
+    """Every status that can come is there, each that is there comes, and each answer is in its form."""
+    settings.COACHING_API_THROTTLE = "1000/day"
+    given = set()
+    for situation in SITUATIONS.values():
+        response = situation(mfe, name, learner=learner, settings=settings, monkeypatch=monkeypatch)
+        assert_allowed(name, response)
+        given.add(str(response.status_code))
+    assert given == set(operation(name)["responses"])
+
+
+def test_a_method_that_is_not_there_is_refused_in_the_same_form(learner, mfe):
+    for name, (_, path) in OPERATIONS.items():
+        for method in set(METHODS) - {"head"} - API["paths"][path].keys():
+            response = mfe.generic(method.upper(), url(name, learner.id))
+            assert response.status_code == 405
+            assert violations(absolute(SCHEMAS["Refusal"]), response.json()) == []
+            assert {allowed.lower() for allowed in response.headers["Allow"].split(", ")} - {"head"} == set(
+                METHODS
+            ) & API["paths"][path].keys()
+
+
+def test_the_fields_of_a_refusal_are_those_of_the_code():
+    assert set(SCHEMAS["RefusalByField"]["properties"]) == {*errors.FIELDS, "detail"}
+
+
+@pytest.mark.parametrize("enrolled", ["eligible", "not eligible", "nowhere", "everything recorded", "off"])
+def test_every_verdict_is_in_the_form_that_is_written(learner, mfe, set_flag, enrolled):
+    if enrolled == "not eligible":
+        learner.courseenrollment_set.update(is_active=False, mode="audit")
+    elif enrolled == "nowhere":
+        learner.courseenrollment_set.all().delete()
+    elif enrolled == "everything recorded":
+        factories.engage(learner, date.today())
+        factories.enroll(learner, factories.MB102)
+        factories.save_state(learner, Rules.now().since, factories.MB102)
+    set_flag("coaching.enabled", enrolled != "off")
+    assert_allowed("explainEligibility", send(mfe, "explainEligibility", learner.id))
+
+
+# Values
+
+
+def test_the_reasons_of_a_verdict_are_those_of_the_code(learner, mfe, set_flag):
+    facts = [EnrollmentFacts(factories.MB101, "verified", active, *[None] * 4, False, None) for active in (True, False)]
+    one_run = [(RunVerdict(fact, mode_counts=True, recently_active=True),) for fact in facts]
+    verdicts = [
+        Verdict(rules=Rules.now(), runs=runs, old_enough=old_enough)
+        for runs, old_enough in itertools.product([(), *one_run], [True, False])
+    ]
+    set_flag("coaching.enabled", False)
+    while_off = send(mfe, "explainEligibility", learner.id).json()["reasons"]
+    codes = {code for verdict in verdicts for code in verdict.reasons} | set(while_off)
+    assert set(SCHEMAS["Verdict"]["properties"]["reasons"]["items"]["enum"]) == codes
+
+
+def test_the_reasons_of_a_course_run_are_those_of_the_code():
+    codes = set()
+    for active, mode_counts, recently_active in itertools.product([True, False], repeat=3):
+        fact = EnrollmentFacts(factories.MB101, "verified", active, *[None] * 4, False, None)
+        codes |= set(RunVerdict(fact, mode_counts=mode_counts, recently_active=recently_active).reasons)
+    assert set(SCHEMAS["CourseRunVerdict"]["properties"]["reasons"]["items"]["enum"]) == codes
+
+
+def test_the_facts_of_a_course_run_are_of_the_types_that_the_code_holds():
+    held = get_type_hints(EnrollmentFacts)
+    described = {**SCHEMAS["CourseRunVerdict"]["properties"], **SCHEMAS["Activity"]["properties"]}
+    described["has_recent_courseware_state"] = described.pop("recent_courseware_state")
+    compared = described.keys() & held.keys() - {"course_key"}
+    assert compared >= SCHEMAS["Activity"]["properties"].keys() - {"recent_courseware_state"} | {"mode", "is_active"}
+    for name in compared:
+        written = [WRITTEN[kind] for kind in get_args(held[name]) or (held[name],)]
+        kinds = [one["type"] for one in written]
+        assert described[name]["type"] == (kinds if len(kinds) > 1 else kinds[0])
+        assert described[name].get("format") == written[0].get("format")
+
+
+def test_the_disclosure_is_written_in_every_direction_that_there_is(learner, mfe):
+    languages = Disclosure.objects.values_list("language", flat=True)
+    shown = [send(mfe, "getDisclosure", learner.id, query=f"?language={language}") for language in languages]
+    for response in shown:
+        assert_allowed("getDisclosure", response)
+    described = SCHEMAS["Disclosure"]["properties"]
+    assert {response.json()["direction"] for response in shown} == set(described["direction"]["enum"])
+    assert described["language"]["maxLength"] == Disclosure._meta.get_field("language").max_length
+
+
+# Who is calling
+
+
+@pytest.fixture
+def credentials(learner, log_in, bearer_token):
+    """What the learner's browser and apps hold, by the name that the document gives it."""
+    browser = as_mfe(log_in(learner))
+    held = {
+        "csrfToken": browser.defaults["HTTP_X_CSRFTOKEN"],
+        "jwt": f"JWT {create_jwt_for_user(learner)}",
+        "bearer": f"Bearer {bearer_token(learner)}",
+    }
+    cookies = {
+        name: browser.cookies[scheme["name"]].value
+        for name, scheme in API["components"]["securitySchemes"].items()
+        if scheme.get("in") == "cookie"
+    }
+    return held | cookies
+
+
+def with_credentials(held):
+    """Return a client that sends just these, in the places that the document names."""
+    client = Client(enforce_csrf_checks=True)
+    for name, value in held.items():
+        scheme = API["components"]["securitySchemes"][name]
+        if scheme.get("in") == "cookie":
+            client.cookies[scheme["name"]] = value
+        else:
+            header = scheme.get("name", "Authorization")
+            client.defaults[f"HTTP_{header.upper().replace('-', '_')}"] = value
+    return client
+
+
+@pytest.mark.parametrize("name", [READS, WRITES])
+def test_each_way_to_log_in_is_enough_and_all_of_it_is_needed(learner, credentials, name):
+    for way in operation(name).get("security", API["security"]):
+        held = {scheme: credentials[scheme] for scheme in way}
+        assert send(with_credentials(held), name, learner.id).status_code == 200, way
+        for scheme in way:
+            lacking = {other: value for other, value in held.items() if other != scheme}
+            response = send(with_credentials(lacking), name, learner.id)
+            assert response.status_code in (401, 403), (way, scheme)
+            assert_allowed(name, response)
+
+
+def test_every_way_that_the_code_takes_is_written(learner, credentials):
+    used = set()
+    for way in operation(WRITES)["security"]:
+        response = send(with_credentials({scheme: credentials[scheme] for scheme in way}), WRITES, learner.id)
+        used.add(type(response.renderer_context["request"].successful_authenticator))
+    assert used == {type(authenticator) for authenticator in views.UserView().get_authenticators()}
+
+
+def test_what_reads_is_open_to_every_way_and_what_writes_needs_a_csrf_token_with_cookies():
+    for name, (method, path) in OPERATIONS.items():
+        assert operation(name).get("security") == (operation(WRITES)["security"] if method == "patch" else None)
+        assert VIEWS[path].get_authenticators is views.CoachingAPIView.get_authenticators

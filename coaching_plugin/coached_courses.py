@@ -26,17 +26,21 @@ class CatalogError(Exception):
     """Raised when the catalog answers something that is not a list of programs."""
 
 
+class CoachedCoursesUnknown(Exception):
+    """Raised where a process has never been able to read which course runs are coached."""
+
+
 class _KeySet:
     """The coached course keys, held in the process; the old set stays where reading a new one fails."""
 
     def __init__(self) -> None:
-        self._keys: frozenset[CourseKey] = frozenset()
+        self._keys: frozenset[CourseKey] | None = None
         self._was_read = False
         self._due_at = -math.inf
         self._changes = 0
         self._reading = threading.Lock()
 
-    def get(self) -> frozenset[CourseKey]:
+    def get(self) -> frozenset[CourseKey] | None:
         # One thread reads; the others go on with what there is, but for the first read of the process.
         if self._is_due() and self._reading.acquire(blocking=not self._was_read):
             try:
@@ -59,7 +63,9 @@ class _KeySet:
             self._keys = self._from_table()
         except Exception as error:
             # Never a learner's problem: a table that a deploy has not migrated yet, a database that is away.
-            log_fault(log, error, "The coached course runs could not be read, and the %s known stay", len(self._keys))
+            log_fault(
+                log, error, "The coached course runs could not be read, and the %s known stay", len(self._keys or ())
+            )
         self._was_read = True
         # Where the table changed while it was read, it is read again the next time.
         if changes == self._changes:
@@ -74,13 +80,20 @@ _keys = _KeySet()
 
 
 def keys() -> frozenset[CourseKey]:
-    """Return the keys of the coached course runs, at most ``RELOAD_SECONDS`` old."""
-    return _keys.get()
+    """
+    Return the keys of the coached course runs, at most ``RELOAD_SECONDS`` old.
+
+    Raises ``CoachedCoursesUnknown`` where they could never be read: nobody is called ineligible for that.
+    """
+    known = _keys.get()
+    if known is None:
+        raise CoachedCoursesUnknown("The coached course runs are not known to this process yet.")
+    return known
 
 
 def is_coached(course_key: CourseKey) -> bool:
-    """Return whether a course run is coached, without a query unless the set is due to be read again."""
-    return course_key in keys()
+    """Return whether a course run is known to be coached, without a query unless the set is due to be read again."""
+    return course_key in (_keys.get() or ())
 
 
 def forget(**_signal) -> None:

@@ -350,6 +350,35 @@ def test_page_and_api_say_so_in_one_line_and_store_nothing(browser, learner, cap
         assert lines(caplog) == [], name
 
 
+@pytest.mark.parametrize("name", ["accepting on the page", "accepting in a form", "the question", "users"])
+def test_a_process_that_never_read_the_coached_course_runs_calls_nobody_ineligible(
+    browser, learner, caplog, monkeypatch, name
+):
+    """They could not be read when the process started, and are not due again; all the rest works."""
+    monkeypatch.setattr(coached_courses, "_keys", coached_courses._KeySet())
+    with without_tables():
+        assert browser.open(PROGRESS).is_in_course
+    before = stored()
+    caplog.clear()
+    assert_says_so(REQUESTS[name](browser, learner))
+    assert stored() == before, "no refusal is on record"
+    (line,) = lines(caplog)
+    assert line.startswith(f"User {learner.id}:")
+
+
+@pytest.mark.parametrize("name", ["declining in a form", "declining in settings"])
+def test_what_fails_after_an_answer_is_stored_makes_no_error_of_it(browser, learner, caplog, monkeypatch, name):
+    monkeypatch.setattr(coached_courses, "_keys", coached_courses._KeySet())
+    with without_tables():
+        browser.open(PROGRESS)
+    caplog.clear()
+    response = REQUESTS[name](browser, learner)
+    assert (response.status_code, response.json()["consent_form_seen"]) == (200, True)
+    assert CoachingConsent.objects.get(user=learner).status == "declined"
+    (line,) = lines(caplog)
+    assert line.startswith(f"User {learner.id} has answered")
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_once_it_is_over_the_answer_counts(browser, learner, fault):
     accept = REQUESTS["accepting on the page"]

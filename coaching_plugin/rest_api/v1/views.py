@@ -123,7 +123,12 @@ class AnswerResource(LearnerResource):
         if outcome.is_refused:
             # Returned, not raised: its event is stored.
             return Response(_refusals(outcome), status=status.HTTP_400_BAD_REQUEST)
-        return self.standing_response(request)
+        try:
+            return self.standing_response(request)
+        except Exception as error:
+            # The answer is stored, and a client that is told otherwise tells the learner so.
+            log_fault(log, error, "User %s has answered, and eligibility could not be decided", request.user.id)
+            return Response(serializers.standing_json(request.user.id, outcome.consent, may_consent=False))
 
     def _apply(self, request: Request, answer: dict[str, Any]) -> Outcome:
         user, agrees = request.user, answer.get("coaching_consent")

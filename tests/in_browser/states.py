@@ -68,10 +68,6 @@ class State:
     # What was typed and must still be there.
     typed: dict = field(default_factory=dict)
 
-    @property
-    def is_error(self):
-        return bool(self.wrong)
-
 
 # The question
 

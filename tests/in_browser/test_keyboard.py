@@ -1,11 +1,13 @@
 """The consent page with the keyboard alone, from the left and from the right."""
 
+from urllib.parse import urlencode
+
 import pytest
 from playwright.sync_api import expect
 
 from coaching_plugin import consent
 from tests.factories import CANADIAN, NUMBER, TYPED
-from tests.in_browser.states import COURSE, ENDINGS, ERRORS, QUESTIONS, STATES
+from tests.in_browser.states import COURSE, ENDINGS, ERRORS, PAGE, QUESTIONS, STATES
 
 pytestmark = pytest.mark.once
 
@@ -86,20 +88,14 @@ def tab_to(page, name):
     pytest.fail(f"Tab does not lead to {name}")
 
 
-def is_consented(visited):
-    return consent.standing(visited.learner).is_consented
-
-
 # The order
 
 
 def expected_order(state):
     if state in ENDINGS:
         way_on = "/dashboard" if state == "signed-up-without-a-course" else COURSE
-        change_of_mind = [
-            "/coaching/consent/?next=" + COURSE.replace("/", "%2F").replace(":", "%3A").replace("+", "%2B")
-        ]
-        return [*HEADER, *(change_of_mind if state == "said-no" else []), way_on, *FOOTER]
+        change_of_mind = [f"{PAGE}?{urlencode({'next': COURSE})}"] if state == "said-no" else []
+        return [*HEADER, *change_of_mind, way_on, *FOOTER]
     form = FORM[1:] if state == "name-managed" else FORM
     if state in ERRORS:
         # The focus is on the summary from the start.
@@ -144,7 +140,7 @@ def test_signing_up(visit, language):
         tab_to(page, "accept")
         page.keyboard.press("Enter")
         page.wait_for_url("**/answered/**")
-        assert is_consented(visited)
+        assert consent.standing(visited.learner).is_consented
         tab_to(page, COURSE)
         page.keyboard.press("Enter")
         page.wait_for_url(f"**{COURSE}")

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from freezegun import freeze_time
 from openedx.core.djangoapps.user_api.models import RetirementState, UserRetirementStatus
@@ -126,7 +127,9 @@ def test_what_is_so_already_changes_nothing(learner, before, change):
     for earlier in before:
         earlier(learner, evidence=evidence())
     row = CoachingConsent.objects.values().get()
-    outcome = change(learner, evidence=evidence())
+    with CaptureQueriesContext(connection) as queries:
+        outcome = change(learner, evidence=evidence())
+    assert not [query for query in queries if query["sql"].startswith(("INSERT", "UPDATE"))]
     assert CoachingConsent.objects.values().get() == row
     assert outcome.consent == standing(learner)
 
@@ -223,6 +226,7 @@ def test_evidence_says_what_was_shown_and_whether_the_client_named_it():
     request, shown = RequestFactory().get("/"), disclosures.current()
     bare = consent.Evidence.of(request, Door.API)
     assert (bare.door, bare.disclosure, bare.names_disclosure, bare.actor_id) == (Door.API, None, False, None)
+    assert not consent.Evidence(door=Door.API).names_disclosure
     full = consent.Evidence.of(request, Door.PAGE, shown, names_disclosure=True)
     assert (full.door, full.disclosure, full.names_disclosure) == (Door.PAGE, shown, True)
 

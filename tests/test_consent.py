@@ -137,13 +137,12 @@ def test_what_is_so_already_changes_nothing(learner, before, change):
 @contextmanager
 def meanwhile(change):
     """Have another tab make a change after the first look of ours at the database, which takes no lock."""
-    pending = [change]
+    before_queries = [change, lambda: None]
 
     def run(execute, *query):
-        result = execute(*query)
-        if pending:
-            pending.pop()()
-        return result
+        if before_queries:
+            before_queries.pop()()
+        return execute(*query)
 
     with connection.execute_wrapper(run):
         yield
@@ -159,10 +158,11 @@ def meanwhile(change):
     ids=["asking", "declining", "withdrawing"],
 )
 def test_what_another_tab_did_meanwhile_counts(learner, before, change, elsewhere, recorded):
+    how = evidence()
     for earlier in before:
-        earlier(learner, evidence=evidence())
-    with meanwhile(lambda: elsewhere(learner, evidence=evidence())):
-        outcome = change(learner, evidence=evidence())
+        earlier(learner, evidence=how)
+    with meanwhile(lambda: elsewhere(learner, evidence=how)):
+        outcome = change(learner, evidence=how)
     assert kinds(learner) == recorded
     assert outcome.consent.status == standing(learner).status
 

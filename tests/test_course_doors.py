@@ -11,9 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import resolve
 from django.utils import timezone
 from edx_django_utils.plugins import get_plugin_apps
+from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
 from lms.djangoapps.course_goals.models import UserActivity
 from lms.djangoapps.courseware.models import StudentModule
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+from rest_framework.exceptions import AuthenticationFailed
 
 from coaching_plugin import consent, course_doors, lms, signals
 from coaching_plugin.models import CoachedCourse, CoachingConsent
@@ -188,6 +190,17 @@ def test_jwt_cookies_that_are_none_are_nobody(learner, log_in):
     del client.cookies["sessionid"]
     client.cookies["edx-jwt-cookie-signature"] = "nonsense"
     assert course_access(client, HTTP_USE_JWT_COOKIE="true")["error_code"] == "authentication_required"
+
+
+def test_jwt_cookies_that_break_are_the_platforms_to_refuse(learner, log_in, monkeypatch):
+    client = log_in(learner)
+    del client.cookies["sessionid"]
+
+    def refuse(*args):
+        raise AuthenticationFailed
+
+    monkeypatch.setattr(JwtAuthentication, "authenticate", refuse)
+    assert client.get(METADATA, HTTP_USE_JWT_COOKIE="true").status_code == 401
 
 
 def test_other_api_calls_of_the_mfe_are_not_touched(browser):

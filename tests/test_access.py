@@ -175,6 +175,10 @@ def test_not_eligible_costs_one_query_at_most(coached, flags):
     for learner in (factories.user(), factories.eligible_learner(key=PLAIN)):
         assert cost_of_entering(learner) == Cost(queries=1, round_trips=4)
         assert cost_of_entering(learner) == Cost(queries=0, round_trips=3)
+    auditing = factories.user()
+    factories.enroll(auditing, mode="audit")
+    enter(auditing)
+    assert cost_of_entering(auditing).queries == 0, "no visit would make this learner eligible"
     returning = factories.user()
     factories.enroll(returning)
     enter(returning)

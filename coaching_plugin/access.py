@@ -116,4 +116,4 @@ def _let_through_key(user_id: int) -> str:
 def _own_hosts(request: HttpRequest) -> set[str]:
     mfe_urls = (getattr(settings, name) for name in dir(settings) if name.endswith("_MICROFRONTEND_URL"))
     mfe_hosts = {urlsplit(url).netloc for url in mfe_urls if isinstance(url, str)}
-    return {request.get_host(), *getattr(settings, "LOGIN_REDIRECT_WHITELIST", []), *mfe_hosts} - {""}
+    return {request.get_host(), *getattr(settings, "LOGIN_REDIRECT_WHITELIST", []), *mfe_hosts}

@@ -648,10 +648,12 @@ def test_the_old_set_stays_while_the_table_cannot_be_read_and_one_line_says_so(c
     assert not coached_courses.is_coached(MB101)
 
 
-def test_a_table_that_was_never_there_is_an_empty_set(monkeypatch):
+def test_with_a_table_that_was_never_there_no_run_is_known_to_be_coached(monkeypatch):
     monkeypatch.setattr(CoachedCourse._meta, "db_table", "coaching_plugin_not_migrated")
     monkeypatch.setattr(coached_courses, "_keys", coached_courses._KeySet())
-    assert coached_courses.keys() == frozenset()
+    assert not coached_courses.is_coached(factories.MB101)
+    with pytest.raises(coached_courses.CoachedCoursesUnknown):
+        coached_courses.keys()
 
 
 class SlowSet(coached_courses._KeySet):

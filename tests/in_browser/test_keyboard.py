@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from coaching_plugin import consent
 from tests.factories import CANADIAN, NUMBER, TYPED
-from tests.in_browser.states import COURSE, ENDINGS, ERRORS, PAGE, QUESTIONS, STATES
+from tests.in_browser.states import COURSE, ENDINGS, ERRORS, PAGE, STATES
 
 pytestmark = pytest.mark.once
 
@@ -104,14 +104,18 @@ def expected_order(state):
     return [*HEADER, *form, *FOOTER]
 
 
-@pytest.mark.parametrize("state", [*QUESTIONS, *ERRORS, *ENDINGS])
-def test_tab_goes_through_the_page_as_one_reads_it_and_is_seen(visit, state):
-    for language, width in (("en", 1280), ("ar", 320)):
-        with visit(state, language, width=width) as visited:
-            if state in ERRORS:
-                expect(visited.page.get_by_role("alert")).to_be_focused()
-                expect_seen(visited.page)
-            assert walk(visited.page) == expected_order(state)
+# Every state from the right and narrow, where most can go wrong; from the left and wide, one of each kind.
+WALKS = [(state, "ar", 320) for state in STATES]
+WALKS += [(state, "en", 1280) for state in ("first-visit", "everything-wrong", "said-no")]
+
+
+@pytest.mark.parametrize(("state", "language", "width"), WALKS)
+def test_tab_goes_through_the_page_as_one_reads_it_and_is_seen(visit, state, language, width):
+    with visit(state, language, width=width) as visited:
+        if state in ERRORS:
+            expect(visited.page.get_by_role("alert")).to_be_focused()
+            expect_seen(visited.page)
+        assert walk(visited.page) == expected_order(state)
 
 
 @each_direction

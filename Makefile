@@ -55,6 +55,8 @@ tox: $(VENV)/.tox-installed ## Run the suite with every Python, Django and platf
 messages: $(VENV)/.tests-installed ## Extract the texts to translate, and compile the translations (needs GNU gettext)
 	cd coaching_plugin && ../$(BIN)/django-admin makemessages -l es_419 -l ar --no-obsolete --no-location
 	cd coaching_plugin && ../$(BIN)/django-admin compilemessages
+	cd sandbox && ../$(BIN)/django-admin makemessages -l es_419 -l ar --no-obsolete --no-location
+	cd sandbox && ../$(BIN)/django-admin compilemessages
 
 clean: ## Remove what was built, installed and cached, and the demo's data
 	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info

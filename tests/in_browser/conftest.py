@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
+from django.db import connections
 from django.test import Client
 from playwright.sync_api import sync_playwright
 
@@ -29,9 +30,13 @@ def chromium():
         say("The browser tests did not run: there is no Chromium here (apt-get install chromium).")
     # Chromium as root has no sandbox of its own.
     arguments = [*ARGUMENTS, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+    known = connections.all()
     with pytest.MonkeyPatch.context() as environment, sync_playwright() as playwright:
-        # Playwright runs an event loop in this thread; Django would take every query of a test for one inside it.
+        # Playwright runs an event loop in this thread. Django would take every query of a test for one inside it, and
+        # look for the connections of a task where this thread has its own, with what its test database began with.
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        for connection in known:
+            connections[connection.alias] = connection
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test bench quality quality-checks tox messages clean
+.PHONY: help demo demo-reset test coverage bench mutation quality quality-checks tox messages clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -10,6 +10,8 @@ DJANGO := Django~=5.2.0
 PYTEST_ARGS ?=
 # Further arguments for the benchmark: make bench BENCH_ARGS="--rounds 300"
 BENCH_ARGS ?=
+# Mutants to try (again): make mutation MUTANTS="coaching_plugin.phone.*"
+MUTANTS ?=
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 MANAGE = cd sandbox && PORT=$(PORT) ../$(BIN)/python manage.py
@@ -38,6 +40,17 @@ test: $(VENV)/.tests-installed ## Run the whole suite: on a platform without cou
 bench: $(VENV)/.tests-installed ## Count and time what the plugin adds to a course page, on SQLite, and on MariaDB if one answers
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
+coverage: $(VENV)/.tests-installed ## Run the whole suite, and fail where it leaves over 5 % of lines and branches out
+	$(BIN)/coverage erase
+	@$(MAKE) --no-print-directory test PYTEST_ARGS="--cov --cov-append --cov-report= $(PYTEST_ARGS)"
+	$(BIN)/coverage report --fail-under=95
+
+# TMPDIR is where the tests' databases go, which are SQLite's.
+mutation: $(VENV)/.mutation-installed ## Break the core in every small way and list what no test notices (see docs/mutation.rst)
+	@mkdir -p mutants
+	env -u DATABASE_URL TMPDIR=$(CURDIR)/mutants SANDBOX_COURSEWARE_HOOKS=none $(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
+
 quality: $(VENV)/.quality-installed ## Check lint, format, types, and the annotations of personal data, flags and settings
 	@$(MAKE) --no-print-directory quality-checks
 
@@ -59,7 +72,7 @@ messages: $(VENV)/.tests-installed ## Extract the texts to translate, and compil
 	cd sandbox && ../$(BIN)/django-admin compilemessages
 
 clean: ## Remove what was built, installed and cached, and the demo's data
-	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov mutants build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment. The stamps say what is installed; each is remade when what it was made from changes.
@@ -85,6 +98,10 @@ $(VENV)/.tests-installed: $(VENV)/.created setup.py sandbox/requirements.txt tes
 
 $(VENV)/.quality-installed: $(VENV)/.tests-installed tests/quality-requirements.txt
 	$(PIP_INSTALL) "$(DJANGO)" -r tests/quality-requirements.txt -e .
+	@touch $@
+
+$(VENV)/.mutation-installed: $(VENV)/.tests-installed
+	$(PIP_INSTALL) "mutmut~=3.8"
 	@touch $@
 
 $(VENV)/.tox-installed: $(VENV)/.created

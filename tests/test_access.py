@@ -202,6 +202,12 @@ def test_an_answer_is_remembered_for_an_hour_when_given_and_when_read(learner, c
         assert consent.has_answered(learner.id)
 
 
+def test_an_erasure_forgets_the_answer(learner):
+    consent.decline(learner, evidence())
+    consent.erase(learner, evidence(Door.RETIREMENT))
+    assert cache.get(consent.answered_key(learner.id)) is None
+
+
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_a_read_inside_a_transaction_is_remembered_once_that_is_committed(learner, is_committed):
     with transaction.atomic():

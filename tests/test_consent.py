@@ -271,6 +271,13 @@ def test_giving_writes_number_and_name_to_the_profile(learner):
     assert profile(learner).get_meta()["old_names"][0][0] == "Lena Learner"
 
 
+@pytest.mark.parametrize("name", [None, "Lena Learner"], ids=["none", "the same"])
+def test_a_name_that_is_not_another_is_not_written(learner, name):
+    consent.give(learner, TYPED, name, evidence())
+    assert profile(learner).name == "Lena Learner"
+    assert "old_names" not in profile(learner).get_meta()
+
+
 def test_without_a_number_the_profiles_is_judged_anew(learner):
     learner.profile.phone_number = CANADIAN
     learner.profile.save()
@@ -293,6 +300,7 @@ def test_another_number_moves_the_consent_even_when_no_longer_eligible(consented
     consent.give(consented, OTHER_TYPED, None, evidence())
     assert kinds(consented) == ["consented", "phone_changed"]
     assert standing(consented).phone_number == profile(consented).phone_number == OTHER_NUMBER
+    assert ConsentEvent.objects.last().phone_number == OTHER_NUMBER
 
 
 @pytest.mark.parametrize(
@@ -422,7 +430,8 @@ def test_withdrawing_needs_no_eligibility(consented):
 
 def test_withdrawing_without_consent_stores_nothing(learner):
     consent.give(factories.eligible_learner(), TYPED, None, evidence())
-    consent.withdraw(learner, evidence(), reason="learner")
+    outcome = consent.withdraw(learner, evidence(), reason="learner")
+    assert outcome.consent.status == Status.UNDECIDED
     assert not CoachingConsent.objects.filter(user=learner).exists()
 
 

@@ -380,6 +380,12 @@ def test_what_a_browser_or_a_proxy_may_cut_is_not_kept():
     assert access.safe_next_url(REQUEST, longest + "x") == "/dashboard"
 
 
+def test_the_operators_list_names_other_hosts(settings):
+    settings.LOGIN_REDIRECT_WHITELIST = ["partner.example.org"]
+    other = "https://partner.example.org/after"
+    assert access.safe_next_url(REQUEST, other) == other
+
+
 def test_a_site_without_a_list_of_other_hosts_keeps_its_own(settings):
     del settings.LOGIN_REDIRECT_WHITELIST
     for own in ("http://testserver/courses/", f"{settings.LEARNING_MICROFRONTEND_URL}/course/x"):

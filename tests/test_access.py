@@ -102,6 +102,11 @@ def test_who_is_not_eligible_is_remembered_for_a_minute(coached, flags, clock):
     assert enter(learner)
 
 
+def test_whom_to_let_pass_is_remembered_for_one_course_run_alone(learner):
+    assert enter(learner, MB102) is None, "not enrolled there"
+    assert enter(learner)
+
+
 def test_who_is_let_through_enters_every_course_for_that_long(learner, clock):
     access.let_through(learner, 10)
     factories.enroll(learner, LIST1)
@@ -200,6 +205,15 @@ def test_an_answer_is_remembered_for_an_hour_when_given_and_when_read(learner, c
         clock.tick(1)
         assert cache.get(consent.answered_key(learner.id)) is None
         assert consent.has_answered(learner.id)
+
+
+def test_a_cache_that_is_down_costs_no_answer(learner, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ConnectionError
+
+    monkeypatch.setattr(type(cache._connections["default"]), "set", fail)
+    consent.decline(learner, evidence())
+    assert consent.standing(learner).has_answered
 
 
 def test_an_erasure_forgets_the_answer(learner):

@@ -392,6 +392,15 @@ def test_a_managed_name_is_never_touched_nor_judged(learner, manage_name):
     assert profile(learner).name == "Lena Learner"
 
 
+@pytest.mark.skipif(connection.vendor != "mysql", reason="real locks are wanted; the MariaDB run has them")
+@pytest.mark.parametrize("change", [GIVE, partial(consent.change_phone, phone_number=TYPED)], ids=["give", "change"])
+def test_the_profile_is_read_under_a_lock_since_the_platform_writes_it_too(learner, change):
+    with CaptureQueriesContext(connection) as queries:
+        change(learner, evidence=evidence())
+    read = [query["sql"] for query in queries if "FROM `auth_userprofile`" in query["sql"]]
+    assert read[0].endswith("FOR UPDATE")
+
+
 def test_number_and_answer_are_stored_together_or_not_at_all(learner, monkeypatch):
     def fail(*args, **kwargs):
         raise RuntimeError

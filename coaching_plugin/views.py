@@ -5,9 +5,10 @@ import logging
 import math
 
 from django.contrib.auth.views import redirect_to_login
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.decorators import method_decorator
@@ -25,6 +26,9 @@ from coaching_plugin.models import Door
 from coaching_plugin.throttling import LearnerRateThrottle
 
 log = logging.getLogger(__name__)
+
+# What Django answers with a 4xx of its own.
+CLIENT_ERRORS = (BadRequest, Http404, MultiPartParserError, PermissionDenied, SuspiciousOperation)
 
 # How long a learner on whom the page failed is not sent to it again.
 FAILURE_SECONDS = 3600
@@ -45,7 +49,7 @@ class LearnerPage(View):
             if not request.user.is_authenticated:
                 return redirect_to_login(_with_next(request.path, self.next_url))
             return super().dispatch(request, *args, **kwargs)
-        except (Http404, PermissionDenied, SuspiciousOperation):
+        except CLIENT_ERRORS:
             raise
         except Exception as error:
             log_fault(log, error, "User %s: the consent page failed", request.user.id)

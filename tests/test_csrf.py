@@ -196,6 +196,7 @@ def test_the_admin_itself_can(coached):
 # GET writes nothing, so that a link or an image of another site cannot
 
 
+@pytest.mark.logs_personal_data("the address is the attacker's, and nothing of ours makes such a one")
 @pytest.mark.parametrize("path", ["/coaching/consent/", "/coaching/consent/answered/", f"/courses/{MB101}/courseware"])
 def test_a_link_answers_nothing(learner, path):
     client = Client()

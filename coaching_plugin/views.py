@@ -108,10 +108,7 @@ class ConsentView(LearnerPage):
             consent.decline(request.user, evidence)
         elif not throttle.allow_request(request, self):
             # Each refusal is an event in the ledger. Saying no stays free: it is one only after a yes.
-            form.add_error(None, _("You have tried very often. Wait a little, then try again."))
-            response = self._show(form, shown or disclosures.current(), standing, status=429)
-            response.headers["Retry-After"] = str(math.ceil(throttle.wait() or 0))
-            return response
+            return self._show_throttled(form, shown or disclosures.current(), standing, throttle.wait())
         elif is_readable:
             outcome = consent.give(
                 request.user,
@@ -124,6 +121,17 @@ class ConsentView(LearnerPage):
         if not declines and form.errors:
             return self._show(form, shown or disclosures.current(), standing)
         return redirect(_with_next(reverse("coaching:answered"), self.next_url))
+
+    def _show_throttled(
+        self, form: ConsentForm, shown: disclosures.ShownDisclosure, standing, wait: float | None
+    ) -> HttpResponse:
+        """Show the form with the request to wait so many seconds; till then the learner may go on unasked."""
+        seconds = math.ceil(wait or 1)
+        access.let_through(self.request.user, min(seconds, FAILURE_SECONDS))
+        form.add_error(None, _("You have tried very often. Wait a little, then try again."))
+        response = self._show(form, shown, standing, status=429)
+        response.headers["Retry-After"] = str(seconds)
+        return response
 
     def _show(self, form: ConsentForm, shown: disclosures.ShownDisclosure, standing, status: int = 200) -> HttpResponse:
         context = {

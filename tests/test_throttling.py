@@ -50,6 +50,7 @@ def test_who_tries_too_often_is_told_on_the_page_and_keeps_what_was_typed_and_th
     assert "very often" in page.select_one("[role=alert]").text
     assert page.find("input", {"name": "phone_number"})["value"] == TYPED
     assert way_on(response) == COURSE
+    assert browser.get(COURSE).status_code == 200, "the way on is no circle"
     assert consent.standing(learner).status == CoachingConsent.Status.UNDECIDED
 
 

@@ -145,6 +145,13 @@ def no_longer_eligible(visit):
     visit.sign_up()
 
 
+def tried_too_often(visit):
+    visit.patch.setattr(settings, "COACHING_API_THROTTLE", "1/hour")
+    visit.open()
+    visit.sign_up(phone_number="12345")
+    visit.sign_up()
+
+
 # What follows an answer
 
 
@@ -199,6 +206,7 @@ ERRORS = {
     "everything-wrong": refused("full_name", "phone_number", "agree", full_name="", phone_number="12345", agree=False),
     "terms-changed": State(terms_changed, ("agree",), {"agree": False}),
     "no-longer-eligible": State(no_longer_eligible, ("",)),
+    "tried-too-often": State(tried_too_often, ("",), {"phone_number": TYPED}),
 }
 ENDINGS = {
     "signed-up": State(signed_up),

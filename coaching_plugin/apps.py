@@ -38,6 +38,16 @@ class CoachingPluginConfig(AppConfig):
                         "signal_path": "django.db.models.signals.post_save",
                         "sender_path": "openedx.core.djangoapps.user_api.models.UserRetirementStatus",
                     },
+                    {
+                        "receiver_func_name": "notice_phone_change",
+                        "signal_path": "django.db.models.signals.pre_save",
+                        "sender_path": "common.djangoapps.student.models.UserProfile",
+                    },
+                    {
+                        "receiver_func_name": "follow_phone_change",
+                        "signal_path": "django.db.models.signals.post_save",
+                        "sender_path": "common.djangoapps.student.models.UserProfile",
+                    },
                 ],
             },
         },

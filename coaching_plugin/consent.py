@@ -179,6 +179,29 @@ def change_phone(user, phone_number: str | None, evidence: Evidence) -> Outcome:
         return Outcome(consent)
 
 
+def follow_profile(user, evidence: Evidence, *, chosen_by_learner: bool) -> Outcome:
+    """
+    Keep a standing consent true to a profile whose phone number was changed past this module.
+
+    Another number that can be texted, chosen by the learner, takes the consent with it. Any other change withdraws: with
+    what is wrong with the number as the reason, or ``phone_changed_by_other``.
+    """
+    now = standing(user)
+    if not now.is_consented or now.phone_number == lms.profile(user).phone_number:
+        # Most profiles, and every change that this module made itself.
+        return Outcome(now)
+    with _locked(user) as consent:
+        if consent.is_consented:
+            number, wrong_number = refusals.judge_number(phone.textable, lms.profile(user, lock=True).phone_number)
+            if wrong_number:
+                _withdraw(consent, evidence, wrong_number[0].code)
+            elif chosen_by_learner:
+                _move_consent(consent, number, evidence)
+            elif number != consent.phone_number:
+                _withdraw(consent, evidence, "phone_changed_by_other")
+        return Outcome(consent)
+
+
 def opt_out(user, evidence: Evidence) -> Outcome:
     """Record that the learner told the partner to stop, which withdraws a consent at once."""
     with _locked(user) as consent:

@@ -1,11 +1,13 @@
-"""What a course door asks, and what answers it; and what happens here when a learner is retired."""
+"""What a course door asks, and what answers it; and what happens here when the platform changes a learner's account."""
 
 import logging
 
+from crum import get_current_request, get_current_user
+from django.db import transaction
 from django.dispatch import Signal
 from opaque_keys.edx.keys import CourseKey
 
-from coaching_plugin import access, consent
+from coaching_plugin import access, consent, lms
 from coaching_plugin.faults import log_fault
 from coaching_plugin.models import Door
 
@@ -57,3 +59,44 @@ def withdraw_on_retirement_request(sender, instance, **kwargs) -> None:
         consent.withdraw(instance.user, consent.Evidence(door=Door.RETIREMENT), reason="retirement_requested")
     except Exception as error:
         log_fault(log, error, "User %s asked for retirement, and withdrawing failed", instance.user_id)
+
+
+def notice_phone_change(sender, instance, raw=False, update_fields=None, **kwargs) -> None:
+    """Before a profile is saved: note on it whether that changes the phone number. Only this tells what it was."""
+    instance.changes_coaching_phone = False
+    if raw or instance.pk is None or (update_fields is not None and "phone_number" not in update_fields):
+        return
+    try:
+        stored = lms.profile(instance.user).phone_number
+        instance.changes_coaching_phone = stored != (instance.phone_number or "")
+    except Exception as error:
+        # Then it is looked at: where nothing changed, nothing will follow.
+        instance.changes_coaching_phone = True
+        log_fault(log, error, "User %s: it is unknown whether the phone number changes", instance.user_id)
+
+
+def follow_phone_change(sender, instance, **kwargs) -> None:
+    """
+    Once a profile with another phone number is committed, have a standing consent follow it.
+
+    After the commit, and in a transaction of its own: nothing here may keep the platform from saving a profile, and
+    the locks are then taken in the order in which everybody takes them, the consent before the profile.
+    """
+    if not getattr(instance, "changes_coaching_phone", False):
+        return
+    instance.changes_coaching_phone = False
+    request, actor, learner = get_current_request(), get_current_user(), instance.user
+    by_learner = actor is not None and actor.pk == learner.pk
+    if by_learner and request is not None:
+        evidence = consent.Evidence.of(request, Door.PROFILE)
+    else:
+        # An operator's address and browser prove nothing of the learner.
+        evidence = consent.Evidence(door=Door.PROFILE, actor_id=actor.pk if actor is not None else None)
+
+    def follow() -> None:
+        try:
+            consent.follow_profile(learner, evidence, chosen_by_learner=by_learner)
+        except Exception as error:
+            log_fault(log, error, "User %s: the consent does not follow the changed phone number", learner.id)
+
+    transaction.on_commit(follow, robust=True)

@@ -20,6 +20,15 @@ ENABLED = WaffleFlag("coaching.enabled", __name__)
 # .. toggle_creation_date: 2026-11-22
 COURSE_REDIRECT = WaffleFlag("coaching.course_redirect", __name__)
 
+# .. toggle_name: coaching.account_settings
+# .. toggle_implementation: WaffleFlag
+# .. toggle_default: False
+# .. toggle_description: Offer eligible learners the consent switch in account settings. Off, who consented still finds
+#   it there, to withdraw. Needs coaching.enabled.
+# .. toggle_use_cases: open_edx
+# .. toggle_creation_date: 2026-11-24
+ACCOUNT_SETTINGS = WaffleFlag("coaching.account_settings", __name__)
+
 
 def is_enabled() -> bool:
     """Return whether coaching is on for the current request."""
@@ -29,3 +38,8 @@ def is_enabled() -> bool:
 def redirects_on_course_entry() -> bool:
     """Return whether course doors ask, for the current request."""
     return ENABLED.is_enabled() and COURSE_REDIRECT.is_enabled()
+
+
+def offers_account_settings() -> bool:
+    """Return whether account settings offer the consent switch, for the current request."""
+    return ENABLED.is_enabled() and ACCOUNT_SETTINGS.is_enabled()

@@ -75,7 +75,7 @@ def set_flag(name, on):
 
 def turn_on_flags():
     """Turn all flags on."""
-    for name in ("coaching.enabled", "coaching.course_redirect"):
+    for name in ("coaching.enabled", "coaching.course_redirect", "coaching.account_settings"):
         set_flag(name, True)
 
 

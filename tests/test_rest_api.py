@@ -786,6 +786,45 @@ def test_while_coaching_is_off_nobody_can_consent_and_no_number_changes(learner,
     assert stored() == before, "there was nothing to withdraw"
 
 
+# Account settings are off
+
+
+@pytest.fixture
+def settings_off(set_flag):
+    """Turn account settings off; coaching itself stays on."""
+    return lambda: set_flag("coaching.account_settings", False)
+
+
+def test_while_settings_are_off_nobody_is_offered_the_switch_there(learner, mfe, settings_off):
+    settings_off()
+    assert mfe.get(users(learner)).json() == off_standing(learner)
+    body = assert_refused(patch(mfe, users(learner), {"coaching_consent": True, "phone_number": TYPED}), 400, "coaching")
+    assert body["detail"] == "Coaching is not available to you at the moment."
+    assert not CoachingConsent.objects.exists()
+
+
+def test_while_settings_are_off_the_consent_form_works(learner, mfe, settings_off):
+    settings_off()
+    assert patch(mfe, consent_form(learner), {"coaching_consent": True, "phone_number": TYPED}).status_code == 200
+    assert standing(learner).is_consented
+
+
+def test_while_settings_are_off_who_consented_can_withdraw(consented, mfe, settings_off):
+    settings_off()
+    shown = mfe.get(users(consented)).json()
+    assert (shown["coaching_consent"], shown["eligible_for_coaching"]) == (True, False)
+    assert patch(mfe, users(consented), DECLINE).json() == shown | {"coaching_consent": False}
+    assert events(consented)[-1] == ("withdrawn", "account_settings")
+
+
+def test_while_settings_are_off_the_number_can_be_changed(consented, mfe, settings_off):
+    settings_off()
+    assert patch(mfe, users(consented), {"phone_number": OTHER_TYPED}).status_code == 200
+    body = {"coaching_consent": True, "phone_number": TYPED}
+    assert patch(mfe, users(consented), body).status_code == 200, "an echo of the consent that stands is no new one"
+    assert standing(consented).phone_number == NUMBER
+
+
 def test_while_coaching_is_off_others_are_still_nobodys_business(learner, supporter, mfe, log_in_by, off):
     off()
     other = factories.eligible_learner()
@@ -875,16 +914,17 @@ def test_the_verdict_costs_one_query(learner, mfe):
     assert len([sql for sql in asked if "student_courseenrollment" in sql]) == 1
 
 
-def test_accepting_costs_thirteen_queries(learner, mfe):
+def test_accepting_costs_sixteen_queries(learner, mfe):
     """
     The row: looked for, made, locked, saved. The profile: locked, then read and written by the platform's function,
     which asks for managed names too. Retirement: whether it began. Eligibility: judged, and told in the answer, with
-    the standing. And the event.
+    the standing. The event. And the profile, whoever writes it: what its number was, and, as that changed, whether the
+    consent agrees with it.
     """
     mfe.get(users(learner))
     body = {"coaching_consent": True, "consent_form_seen": True, "phone_number": TYPED, "full_name": "Lena Learner"}
     asked = counted(mfe, "PATCH", consent_form(learner), body)
-    assert len(asked) == LOGIN_QUERIES + 13, "\n".join(asked)
+    assert len(asked) == LOGIN_QUERIES + 16, "\n".join(asked)
     again = counted(mfe, "PATCH", consent_form(learner), body)
     assert not [sql for sql in again if not sql.startswith("SELECT")], "a resent request writes nothing"
 

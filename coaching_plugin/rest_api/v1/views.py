@@ -94,11 +94,15 @@ class LearnerResource(CoachingAPIView):
         if request.user.is_authenticated and user_id != str(request.user.id):
             raise exceptions.NotFound()
 
+    def offers_consent(self) -> bool:
+        """Return whether consent can be given here, by whoever is eligible."""
+        return toggles.is_enabled()
+
     def standing_response(self, request: Request) -> Response:
         """Return where the learner stands; while coaching is off: not eligible, not asked."""
         if not toggles.is_enabled():
             return Response(serializers.standing_json(request.user.id, None, may_consent=False))
-        may_consent = eligibility.explain(request.user).may_consent
+        may_consent = self.offers_consent() and eligibility.explain(request.user).may_consent
         return Response(
             serializers.standing_json(request.user.id, consent.standing(request.user), may_consent=may_consent)
         )
@@ -132,6 +136,8 @@ class AnswerResource(LearnerResource):
 
     def _apply(self, request: Request, answer: dict[str, Any]) -> Outcome:
         user, agrees = request.user, answer.get("coaching_consent")
+        if agrees and not self.offers_consent() and not consent.standing(user).is_consented:
+            raise exceptions.ValidationError(_("Coaching is not available to you at the moment."))
         digest = answer.get("disclosure")
         shown = disclosures.named(digest) if digest else None
         evidence = consent.Evidence.of(request._request, self.door, shown, names_disclosure=bool(digest))
@@ -155,6 +161,10 @@ class UserView(AnswerResource):
     """``users/{id}/``: where a learner stands, and the switch and phone number of account settings."""
 
     door = Door.ACCOUNT_SETTINGS
+
+    def offers_consent(self) -> bool:
+        """Return whether account settings offer the switch. Where they do not, it is there to withdraw with."""
+        return toggles.offers_account_settings()
 
     def get(self, request: Request, user_id: str) -> Response:
         """Return where the learner stands. No phone number: clients take it from the account API."""

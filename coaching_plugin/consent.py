@@ -165,7 +165,7 @@ def change_phone(user, phone_number: str | None, evidence: Evidence) -> Outcome:
     with _locked(user) as consent:
         profile = lms.profile(user, lock=True)
         if consent.is_consented:
-            number, refused = refusals.judge_number(phone.textable, phone_number)
+            number, refused = refusals.judge_number(phone.textable, phone_number, in_use=True)
         elif (phone_number or "").strip():
             number, refused = refusals.judge_number(phone.valid, phone_number)
         else:
@@ -183,8 +183,8 @@ def follow_profile(user, evidence: Evidence, *, chosen_by_learner: bool) -> Outc
     """
     Keep a standing consent true to a profile whose phone number was changed past this module.
 
-    Another number that can be texted, chosen by the learner, takes the consent with it. Any other change withdraws: with
-    what is wrong with the number as the reason, or ``phone_changed_by_other``.
+    Another number that can be texted, chosen by the learner, takes the consent with it. Any other change withdraws,
+    with what is wrong with the number as the reason, or ``phone_changed_by_other``.
     """
     now = standing(user)
     if not now.is_consented or now.phone_number == lms.profile(user).phone_number:

@@ -80,6 +80,15 @@ def national_format(e164: str) -> str:
         return e164
 
 
+def international_format(raw: str | None, regions: Sequence[str]) -> str:
+    """Return a valid number with its country code, spaced for people; anything else comes back as it is."""
+    try:
+        number = _parse(raw, regions)
+    except InvalidPhoneNumber:
+        return raw or ""
+    return phonenumbers.format_number(number, PhoneNumberFormat.INTERNATIONAL)
+
+
 def _parse(raw: str | None, regions: Sequence[str]) -> PhoneNumber:
     """Return the valid number that was typed, of whatever country; raises InvalidPhoneNumber."""
     if raw and len(raw) > MAX_TYPED_LENGTH:

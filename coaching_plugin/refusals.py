@@ -41,12 +41,21 @@ def of_terms(*, shown: bool, agreed: bool) -> list[Refusal]:
     return []
 
 
-def judge_number(judge: Callable[[str | None, Sequence[str]], str], typed: str | None) -> tuple[str, list[Refusal]]:
-    """Return the E.164 form that ``judge`` (``phone.textable`` or ``phone.valid``) makes of a number, or a refusal."""
+def judge_number(
+    judge: Callable[[str | None, Sequence[str]], str], typed: str | None, *, in_use: bool = False
+) -> tuple[str, list[Refusal]]:
+    """
+    Return the E.164 form that ``judge`` (``phone.textable`` or ``phone.valid``) makes of a number, or a refusal.
+
+    Of a number that is ``in_use`` by a standing consent, the learner is told what keeps it from being removed.
+    """
     try:
         return judge(typed, conf.phone_regions()), []
     except phone.InvalidPhoneNumber as error:
-        return "", [Refusal(error.code, _phone_message(error.code), "phone_number")]
+        message = _phone_message(error.code)
+        if in_use and error.code == "phone_missing":
+            message = _("Your coach needs this number. To remove it, stop being coached first.")
+        return "", [Refusal(error.code, message, "phone_number")]
 
 
 def judge_name(user, full_name: str | None) -> tuple[str, list[Refusal]]:

@@ -47,7 +47,7 @@ class LearnerPage(View):
         try:
             self.next_url = access.safe_next_url(request, request.POST.get("next") or request.GET.get("next"))
             if not request.user.is_authenticated:
-                return redirect_to_login(_with_next(request.path, self.next_url))
+                return redirect_to_login(with_next(request.path, self.next_url))
             return super().dispatch(request, *args, **kwargs)
         except CLIENT_ERRORS:
             raise
@@ -120,7 +120,7 @@ class ConsentView(LearnerPage):
             form.add_refusals(outcome.refusals)
         if not declines and form.errors:
             return self._show(form, shown or disclosures.current(), standing)
-        return redirect(_with_next(reverse("coaching:answered"), self.next_url))
+        return redirect(with_next(reverse("coaching:answered"), self.next_url))
 
     def _show_throttled(
         self, form: ConsentForm, shown: disclosures.ShownDisclosure, standing, wait: float | None
@@ -162,9 +162,11 @@ class AnsweredView(LearnerPage):
             "standing": standing,
             "phone_number": phone.national_format(standing.phone_number),
             "consent_url": access.consent_page_path(self.next_url),
+            "settings_url": with_next(reverse("coaching:account_settings"), self.next_url),
         }
         return self.render("coaching_plugin/answered.html", context)
 
 
-def _with_next(path: str, next_url: str) -> str:
+def with_next(path: str, next_url: str) -> str:
+    """Return the address of one of our pages that leads on to ``next_url``."""
     return f"{path}?{urlencode({'next': next_url})}"

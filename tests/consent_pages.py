@@ -13,6 +13,7 @@ from tests.factories import MB101, TYPED, evidence
 COURSE = f"/courses/{MB101}/courseware/?a=1&b=%2B"
 PAGE = "/coaching/consent/"
 ANSWERED = "/coaching/consent/answered/"
+SETTINGS = "/coaching/settings/"
 DASHBOARD = "/dashboard"
 LOGIN = "/login"
 
@@ -34,6 +35,9 @@ class Visit:
 
 ACCEPT = {"answer": "accept", "phone_number": TYPED, "full_name": "Lena Learner", "agree": "on"}
 DECLINE = {"answer": "decline"}
+# In account settings
+SIGN_UP = {"phone_number": TYPED, "agree": "on"}
+LEAVE = {"phone_number": ""}
 WRONG = {**ACCEPT, "phone_number": "613 555 0123", "full_name": "Lena <3"}
 
 VISITS = {
@@ -55,6 +59,17 @@ VISITS = {
     "the question fails": Visit("broken", "get", PAGE, 503),
     "an answer fails": Visit("broken", "post", PAGE, 503, ACCEPT),
     "the confirmation fails": Visit("broken", "get", ANSWERED, 503),
+    "settings": Visit("undecided", "get", SETTINGS, 200),
+    "settings after STOP": Visit("stopped", "get", SETTINGS, 200),
+    "settings of who consented": Visit("consented", "get", SETTINGS, 200),
+    "no settings": Visit("not eligible", "get", SETTINGS, 200),
+    "settings while coaching is off": Visit("off", "get", SETTINGS, 200),
+    "saving": Visit("undecided", "post", SETTINGS, 302, SIGN_UP),
+    "saving what can't be": Visit("undecided", "post", SETTINGS, 200, {**SIGN_UP, "phone_number": "613 555 0123"}),
+    "saving too often": Visit("throttled", "post", SETTINGS, 429, SIGN_UP),
+    "settings fail": Visit("broken", "get", SETTINGS, 503),
+    "saving fails": Visit("broken", "post", SETTINGS, 503, SIGN_UP),
+    "settings logged out": Visit("anonymous", "get", SETTINGS, 302),
     "logged out": Visit("anonymous", "get", PAGE, 302),
     "an answer logged out": Visit("anonymous", "post", PAGE, 302, ACCEPT),
     "the confirmation logged out": Visit("anonymous", "get", ANSWERED, 302),
@@ -125,4 +140,4 @@ def way_on(response):
 
 def leads_to_our_pages(url):
     """Return whether an address is one of our pages, or the login that leads to them: these lead on to their next."""
-    return urlsplit(url).path in (PAGE, ANSWERED, LOGIN)
+    return urlsplit(url).path in (PAGE, ANSWERED, SETTINGS, LOGIN)

@@ -14,8 +14,8 @@ CORE = {
     "phone", "refusals", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
-    "admin", "course_doors", "dashboard", "forms", "management", "middleware", "partner", "pipeline", "reports",
-    "rest_api", "signals", "urls", "views",
+    "account_settings", "admin", "course_doors", "dashboard", "forms", "management", "middleware", "partner",
+    "pipeline", "reports", "rest_api", "signals", "templatetags", "urls", "views",
 }  # fmt: skip
 SAYS_NOTHING = {"base", "common_utils", "helpers", "lib", "misc", "tools", "util", "utils"}
 

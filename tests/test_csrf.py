@@ -10,7 +10,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from coaching_plugin import consent, disclosures
 from coaching_plugin.models import CoachedCourse
 from tests import factories
-from tests.consent_pages import ACCEPT, DECLINE
+from tests.consent_pages import ACCEPT, DECLINE, LEAVE, SIGN_UP
 from tests.factories import MB101, TYPED, evidence
 from tests.test_rest_api import assert_refused, stored
 
@@ -26,9 +26,13 @@ class Write(NamedTuple):
     method: str
     body: dict
 
+    @property
+    def is_of_the_api(self):
+        return self.name.startswith("coaching:api-")
+
     def send(self, client, learner, **headers):
         """Send it as a browser does: a form to a page, JSON to the API."""
-        if not self.name.startswith("coaching:api-"):
+        if not self.is_of_the_api:
             return client.post(reverse(self.name), {"disclosure": disclosures.current().sha256, **self.body}, **headers)
         path = reverse(self.name, kwargs={"user_id": learner.id})
         return getattr(client, self.method)(path, self.body, content_type="application/json", **headers)
@@ -38,6 +42,8 @@ class Write(NamedTuple):
 WRITES = [
     Write("coaching:consent", "post", ACCEPT),
     Write("coaching:consent", "post", DECLINE),
+    Write("coaching:account_settings", "post", SIGN_UP),
+    Write("coaching:account_settings", "post", LEAVE),
     Write("coaching:api-user", "patch", API_ANSWER),
     Write("coaching:api-user", "patch", {"coaching_consent": False}),
     Write("coaching:api-user", "patch", {"phone_number": TYPED}),
@@ -125,12 +131,12 @@ FORGERIES = {
 @EACH_WRITE
 def test_no_other_site_can_write(learner, browser, write):
     # So that there is something to withdraw.
-    if write.body.get("coaching_consent") is False or write.body == DECLINE:
+    if write.body.get("coaching_consent") is False or write.body in (DECLINE, LEAVE):
         consent.give(learner, TYPED, None, evidence())
     before = stored()
     for headers in (forge(browser) for forge in FORGERIES.values()):
         response = write.send(browser, learner, **headers)
-        if write.name.startswith("coaching:api-"):
+        if write.is_of_the_api:
             # Where nothing but the JWT cookies is left, nobody is known any more.
             assert_refused(response, 403 if browser.is_known_to_pages else 401, "coaching")
         else:
@@ -142,19 +148,19 @@ def test_no_other_site_can_write(learner, browser, write):
 @pytest.mark.parametrize("secure", [False, True], ids=["http", "https"])
 def test_our_own_pages_can(learner, browser, write, secure):
     """So that the test above can fail."""
-    if write.body.get("coaching_consent") is False or write.body == DECLINE:
+    if write.body.get("coaching_consent") is False or write.body in (DECLINE, LEAVE):
         consent.give(learner, TYPED, None, evidence())
     before = stored()
     headers = {"secure": secure, "HTTP_ORIGIN": f"http{'s' * secure}://testserver"}
     response = write.send(browser, learner, **token_of(browser, secure=secure), **headers)
     assert response.status_code in (200, 302)
-    if write.name == "coaching:consent" and not browser.is_known_to_pages:
+    if not write.is_of_the_api and not browser.is_known_to_pages:
         assert response.headers["Location"].startswith("/login?")
     else:
         assert stored() != before
 
 
-@pytest.mark.parametrize("write", WRITES[2:], ids=lambda write: write.name)
+@pytest.mark.parametrize("write", [write for write in WRITES if write.is_of_the_api], ids=lambda write: write.name)
 def test_no_answer_lets_a_script_of_another_site_read_or_write(learner, browser, write):
     """No CORS: the browser keeps what comes, and does not even send what needs to be asked for."""
     origin = {"HTTP_ORIGIN": "https://evil.example.com", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PATCH"}

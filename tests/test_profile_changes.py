@@ -204,9 +204,9 @@ def test_saving_only_other_fields_changes_nothing(consented):
 def test_a_change_that_is_rolled_back_changes_nothing(consented):
     profile = profile_of(consented)
     profile.phone_number = OTHER_NUMBER
-    with pytest.raises(DatabaseError), transaction.atomic():
+    with transaction.atomic():
         profile.save()
-        raise DatabaseError
+        transaction.set_rollback(True)
     assert since(consented, 1) == []
     # The same object once more, as it is: what was noted on it then is not taken for a change now.
     profile.phone_number = NUMBER

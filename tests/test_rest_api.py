@@ -798,7 +798,9 @@ def settings_off(set_flag):
 def test_while_settings_are_off_nobody_is_offered_the_switch_there(learner, mfe, settings_off):
     settings_off()
     assert mfe.get(users(learner)).json() == off_standing(learner)
-    body = assert_refused(patch(mfe, users(learner), {"coaching_consent": True, "phone_number": TYPED}), 400, "coaching")
+    body = assert_refused(
+        patch(mfe, users(learner), {"coaching_consent": True, "phone_number": TYPED}), 400, "coaching"
+    )
     assert body["detail"] == "Coaching is not available to you at the moment."
     assert not CoachingConsent.objects.exists()
 

@@ -29,6 +29,7 @@ urlpatterns = [
     path("", views.start_page, name="root"),
     path("privacy", views.privacy, name="privacy"),
     path("sandbox/login/<str:username>", views.log_in_as, name="sandbox-login"),
+    path("account/settings", views.account_settings, name="account-settings"),
     re_path(
         rf"^learning/course/{COURSE_ID_PATTERN}(?:/(?P<page>.*))?$", views.learning_mfe, name="sandbox-learning-mfe"
     ),

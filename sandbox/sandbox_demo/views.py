@@ -1,6 +1,7 @@
-"""The start page of the demo, and the stand-in learning MFE."""
+"""The start page of the demo, and stand-ins for the learning MFE and account settings."""
 
 from django.contrib.auth import login
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -42,6 +43,12 @@ def learning_mfe(request, course_id, page=""):
     """Stand in for the learning MFE: an empty page, and a script that asks the LMS as the MFE does."""
     lms_base_url = request.build_absolute_uri("/").rstrip("/")
     return render(request, "sandbox_demo/learning_mfe.html", {"course_id": course_id, "lms_base_url": lms_base_url})
+
+
+@login_required
+def account_settings(request):
+    """Stand in for account settings, as a theme would make such a page: the platform's own is an MFE."""
+    return render(request, "sandbox_demo/account_settings.html")
 
 
 def privacy(request):

@@ -91,7 +91,7 @@ def new_window(chromium, site):
 
 @pytest.fixture
 def visit(new_window, site, settings):
-    """Bring a fresh learner into a state of the consent page, by its name, for as long as a ``with`` block lasts."""
+    """Bring a fresh learner into a state of our pages, by its name, for as long as a ``with`` block lasts."""
     # The server's own address, with another port each time, would be on every screenshot.
     settings.COACHING_PRIVACY_URL = "https://academy.example.org/privacy"
 

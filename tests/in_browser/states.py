@@ -1,4 +1,4 @@
-"""The states of the consent page: what a learner may meet there, and how a fresh learner comes to each."""
+"""The states of our pages: what a learner may meet there, and how a fresh learner comes to each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +19,7 @@ from tests.factories import CANADIAN, MB101, NUMBER, TYPED, evidence
 
 COURSE = f"/courses/{MB101}/courseware/"
 PAGE = "/coaching/consent/"
+SETTINGS_PAGE, THEME_PAGE = "/coaching/settings/", "/account/settings"
 
 # Who meets the states in each language: user name and full name.
 LEARNERS = {"en": ("elena", "Elena Garcia"), "es-419": ("lucia", "Lucía Fernández"), "ar": ("layla", "ليلى حداد")}
@@ -35,8 +36,8 @@ class Visit:
     page: Page
     patch: pytest.MonkeyPatch
 
-    def open(self, next_url=COURSE):
-        self.page.goto(f"{PAGE}?{urlencode({'next': next_url})}")
+    def open(self, next_url=COURSE, page=PAGE):
+        self.page.goto(f"{page}?{urlencode({'next': next_url})}")
 
     def sign_up(self, full_name=None, phone_number=TYPED, agree=True):
         if full_name is not None:
@@ -44,6 +45,14 @@ class Visit:
         self.page.fill("#id_phone_number", phone_number)
         self.page.set_checked("#id_agree", agree)
         self.press("accept")
+
+    def save(self, phone_number, agree=None):
+        """Fill in the form of account settings and send it; the box stays as it is unless ``agree`` says otherwise."""
+        self.page.fill("#id_phone_number", phone_number)
+        if agree is not None:
+            self.page.set_checked("#id_agree", agree)
+        with self.page.expect_navigation():
+            self.page.click("form[action$='/settings/'] button")
 
     def press(self, answer):
         with self.page.expect_navigation():
@@ -183,6 +192,38 @@ def page_fails(visit):
     visit.open()
 
 
+# Account settings
+
+
+def open_settings(visit):
+    visit.open(page=SETTINGS_PAGE)
+
+
+def settings_saved(visit):
+    open_settings(visit)
+    visit.save(TYPED, agree=True)
+
+
+def settings_number_refused(visit):
+    open_settings(visit)
+    visit.save(CANADIAN, agree=True)
+
+
+def settings_number_needed(visit):
+    settings_saved(visit)
+    visit.save("")
+
+
+def settings_of_nobody(visit):
+    visit.learner.courseenrollment_set.update(is_active=False)
+    open_settings(visit)
+
+
+def settings_on_a_page_of_a_theme(visit):
+    visit.page.goto(THEME_PAGE)
+    visit.save(TYPED)
+
+
 QUESTIONS = {
     "first-visit": State(first_visit),
     "number-known": State(number_known),
@@ -215,4 +256,12 @@ ENDINGS = {
     "said-no": State(said_no),
     "page-fails": State(page_fails),
 }
-STATES = QUESTIONS | ERRORS | ENDINGS
+SETTINGS = {
+    "settings": State(open_settings),
+    "settings-saved": State(settings_saved),
+    "settings-number-refused": State(settings_number_refused, ("phone_number",), {"phone_number": CANADIAN}),
+    "settings-number-needed": State(settings_number_needed, ("phone_number",), {"phone_number": ""}),
+    "settings-not-available": State(settings_of_nobody),
+    "settings-on-a-page-of-a-theme": State(settings_on_a_page_of_a_theme),
+}
+STATES = QUESTIONS | ERRORS | ENDINGS | SETTINGS

@@ -1,11 +1,11 @@
-"""WCAG 2.2 AA: every state of the consent page, narrow and wide, from the left and from the right."""
+"""WCAG 2.2 AA: every state of our pages, narrow and wide, from the left and from the right."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.factories import TYPED
-from tests.in_browser.states import COURSE, ERRORS, STATES, WIDTHS
+from tests.in_browser.states import COURSE, ERRORS, SETTINGS, STATES, WIDTHS
 
 pytestmark = pytest.mark.once
 
@@ -168,6 +168,29 @@ def test_an_error_is_announced_named_linked_and_keeps_what_was_typed(visit, stat
             assert element.get_attribute("aria-describedby").split()[0] == f"id_{field}_error"
             link.click()
             expect(element).to_be_focused()
+
+
+@pytest.mark.parametrize("state", [state for state in SETTINGS if STATES[state].wrong])
+def test_an_error_in_account_settings_is_announced_named_and_linked(visit, state):
+    with visit(state) as visited:
+        page, field = visited.page, visited.page.locator("#id_phone_number")
+        assert page.title().startswith("Error: ")
+        summary = page.get_by_role("alert")
+        expect(summary).to_be_focused()
+        expect(summary).to_have_accessible_name("Your settings are not saved yet")
+        expect(field).to_have_value(STATES[state].typed["phone_number"])
+        expect(field).to_have_attribute("aria-invalid", "true")
+        expect(page.locator("#id_agree")).to_be_checked()
+        summary.get_by_role("link").click()
+        expect(field).to_be_focused()
+
+
+@pytest.mark.parametrize("state", ["settings-saved", "settings-on-a-page-of-a-theme"])
+def test_what_is_saved_is_announced(visit, state):
+    with visit(state) as visited:
+        saved = visited.page.get_by_role("status")
+        expect(saved).to_have_text("Your settings are saved.")
+        expect(saved).to_be_focused()
 
 
 def test_who_may_not_consent_any_more_is_led_on(visit):

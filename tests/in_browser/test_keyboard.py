@@ -1,4 +1,4 @@
-"""The consent page with the keyboard alone, from the left and from the right."""
+"""Our pages with the keyboard alone, from the left and from the right."""
 
 from urllib.parse import urlencode
 
@@ -7,13 +7,13 @@ from playwright.sync_api import expect
 
 from coaching_plugin import consent
 from tests.factories import CANADIAN, NUMBER, TYPED
-from tests.in_browser.states import COURSE, ENDINGS, ERRORS, PAGE, STATES
+from tests.in_browser.states import COURSE, ENDINGS, ERRORS, PAGE, SETTINGS, STATES
 
 pytestmark = pytest.mark.once
 
 each_direction = pytest.mark.parametrize("language", ["en", "ar"])
 
-HEADER = ["#main", "/", "/dashboard", "/logout"]
+HEADER = ["#main", "/", "/dashboard", "/account/settings", "/logout"]
 FORM = ["id_full_name", "id_phone_number", "https://academy.example.org/privacy", "id_agree", "accept", "decline"]
 FOOTER = ["footer-language", "submit"]
 
@@ -90,12 +90,24 @@ def tab_to(page, name):
 
 # The order
 
+# States of account settings in which nothing was sent yet.
+UNSAVED = ("settings", "settings-not-available")
+
 
 def expected_order(state):
     if state in ENDINGS:
         way_on = "/dashboard" if state == "signed-up-without-a-course" else COURSE
         change_of_mind = [f"{PAGE}?{urlencode({'next': COURSE})}"] if state == "said-no" else []
         return [*HEADER, *change_of_mind, way_on, *FOOTER]
+    if state in SETTINGS:
+        wrong = [f"#id_{field}" for field in STATES[state].wrong]
+        # Who is signed up is shown no terms.
+        terms = [] if state in ("settings-saved", "settings-number-needed") else FORM[2:3]
+        form = [] if state == "settings-not-available" else [FORM[1], *terms, FORM[3], "submit"]
+        way_on = [] if state == "settings-on-a-page-of-a-theme" else [COURSE]
+        # The focus is on what was saved, or could not be, from the start.
+        header = HEADER if state in UNSAVED else []
+        return [*header, *wrong, *form, *way_on, *FOOTER]
     form = FORM[1:] if state == "name-managed" else FORM
     if state in ERRORS:
         # The focus is on the summary from the start.
@@ -112,8 +124,10 @@ WALKS += [(state, "en", 1280) for state in ("first-visit", "everything-wrong", "
 @pytest.mark.parametrize(("state", "language", "width"), WALKS)
 def test_tab_goes_through_the_page_as_one_reads_it_and_is_seen(visit, state, language, width):
     with visit(state, language, width=width) as visited:
-        if state in ERRORS:
-            expect(visited.page.get_by_role("alert")).to_be_focused()
+        news = visited.page.locator("[autofocus]")
+        assert news.count() == (state in ERRORS or state in SETTINGS and state not in UNSAVED)
+        if news.count():
+            expect(news).to_be_focused()
             expect_seen(visited.page)
         assert walk(visited.page) == expected_order(state)
 

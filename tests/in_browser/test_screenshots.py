@@ -1,4 +1,4 @@
-"""Screenshots of every state of the consent page, in each language, narrow and wide.
+"""Screenshots of every state of our pages, in each language, narrow and wide.
 
 ``UPDATE_SCREENSHOTS=1`` writes them to ``docs/images/``. Otherwise those in one language are taken, and thrown away, to
 know that it works; the other tests look at the same states more closely than a picture does.

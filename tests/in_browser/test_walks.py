@@ -255,3 +255,50 @@ def test_a_page_that_fails_leads_on_to_the_course_all_the_same(tab, learner, mon
     expect_heading(tab, "Something went wrong on our side")
     tab.get_by_role("link", name="Continue to your course").click()
     expect_in_course(tab, DOORS["learning MFE"])
+
+
+# Account settings
+
+
+def test_from_the_confirmation_to_the_settings_another_number_and_out_again(tab, learner):
+    open_question(tab)
+    sign_up(tab, TYPED)
+    tab.get_by_role("link", name="coaching settings").click()
+    expect_heading(tab, "Coaching settings")
+    tab.get_by_label("Phone number").fill("212-555-2368")
+    tab.get_by_role("button", name="Save changes").click()
+    expect(tab.get_by_role("status")).to_have_text("Your settings are saved.")
+    assert standing(learner).phone_number == "+12125552368"
+
+    tab.get_by_label("I want a coach.").uncheck()
+    tab.get_by_role("button", name="Save changes").click()
+    expect(tab.get_by_text("You are not signed up for coaching.")).to_be_visible()
+    tab.get_by_role("link", name="Go back").click()
+    expect_in_course(tab, DOORS["legacy page"])
+    assert kinds(learner) == ["asked", "consented", "phone_changed", "withdrawn"]
+
+
+def test_a_themes_page_saves_and_comes_back_to_itself_without_javascript(new_window, learner):
+    page = new_window(java_script_enabled=False).new_page()
+    page.goto("/account/settings")
+    log_in(page)
+    expect_heading(page, "Account settings")
+    page.get_by_label("Phone number").fill(CANADIAN)
+    page.get_by_label("I have read this, and I want a coach.").check()
+    page.get_by_role("button", name="Save changes").click()
+    expect(page.get_by_role("alert")).to_contain_text("United States")
+    page.get_by_label("Phone number").fill(TYPED)
+    page.get_by_role("button", name="Save changes").click()
+    expect_heading(page, "Account settings")
+    expect(page.get_by_role("status")).to_have_text("Your settings are saved.")
+    assert kinds(learner) == ["refused", "consented"]
+
+
+def test_an_impatient_learner_who_saves_twice_saves_once(tab, learner):
+    tab.goto("/account/settings")
+    log_in(tab)
+    tab.get_by_label("Phone number").fill(TYPED)
+    tab.get_by_label("I have read this, and I want a coach.").check()
+    tab.get_by_role("button", name="Save changes").dblclick()
+    expect(tab.get_by_text("You are signed up.")).to_be_visible()
+    assert kinds(learner) == ["consented"]

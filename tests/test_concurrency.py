@@ -14,9 +14,9 @@ from django.db import connection, connections
 from django.test import Client
 
 from coaching_plugin import consent, disclosures, ledger, lms
-from coaching_plugin.models import CoachingConsent, Door
+from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
 from tests import factories
-from tests.factories import NUMBER, OTHER_TYPED, TYPED, evidence
+from tests.factories import CANADIAN, NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
 from tests.story import assert_told, events, kinds
 
 pytestmark = [
@@ -398,9 +398,34 @@ def test_the_account_api_beside_an_answer_is_no_server_error():
             ).status_code
 
         assert_no_server_error(meanwhile(accept_on_page(tab), change_bio))
-        row = CoachingConsent.objects.get(user=learner)
-        assert (row.status, row.phone_number) == (Status.CONSENTED, NUMBER)
-        assert ledger.verify_one(row) is None
+        row = assert_told(learner)
+        if row.is_consented:
+            assert row.phone_number == NUMBER
+        else:
+            # The platform wrote back, on the learner's word, a profile that had no number yet.
+            assert ConsentEvent.objects.get(consent=row, kind="withdrawn").reason == "phone_missing"
+
+
+def test_a_number_changed_in_the_account_beside_our_own_changes_ends_in_one_story():
+    """Whoever comes last: the consent is for a number that can be texted, nothing breaks, and no deadlock stays."""
+    for work in (change_by_api, decline_by_api, change_on_page):
+        for phone_number in (OTHER_TYPED, "", CANADIAN):
+            learner = factories.eligible_learner()
+            tab, other = Tab(learner), Tab(learner)
+            assert accept_by_api(tab)() == 200
+
+            def change_account(tab=other, phone_number=phone_number):
+                return tab.client.patch(
+                    f"/api/user/v1/accounts/{tab.learner.username}",
+                    json.dumps({"phone_number": phone_number}),
+                    content_type="application/merge-patch+json",
+                ).status_code
+
+            assert_no_server_error(meanwhile(work(tab), change_account))
+            row = assert_told(learner)
+            assert row.phone_number in (NUMBER, OTHER_NUMBER)
+            if work is decline_by_api:
+                assert row.status == Status.WITHDRAWN
 
 
 def test_retirement_beside_an_answer_leaves_no_number():

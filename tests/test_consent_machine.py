@@ -286,6 +286,26 @@ class ConsentMachine(RuleBasedStateMachine):
         """The platform stores whatever it gets."""
         UserProfile.objects.filter(user=self.learner).update(phone_number=number)
 
+    @rule(number=numbers, by_learner=st.booleans())
+    def follow_profile(self, number, by_learner):
+        """The number has changed past us, by the learner or by somebody else, and the consent comes after."""
+        UserProfile.objects.filter(user=self.learner).update(phone_number=number)
+        row, proof = self.standing(), evidence(Door.PROFILE, disclosure=None)
+
+        def operation(learner):
+            return consent.follow_profile(learner, proof, chosen_by_learner=by_learner)
+
+        codes = {**UNTEXTABLE, **WRONG, **NOTHING, None: "phone_missing"}
+        expected = []
+        if row.is_consented and number in codes:
+            expected = ["withdrawn"]
+        elif row.is_consented and TEXTABLE[number] != row.phone_number:
+            expected = ["phone_changed" if by_learner else "withdrawn"]
+        self.change(operation, *expected)
+        if expected:
+            reason = codes.get(number) or ("" if by_learner else "phone_changed_by_other")
+            assert self.events()[-1]["reason"] == reason
+
     @rule()
     def publish(self):
         version = Disclosure.objects.order_by("-version").values_list("version", flat=True)[0] + 1

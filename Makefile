@@ -19,11 +19,10 @@ MANAGE = cd sandbox && PORT=$(PORT) ../$(BIN)/python manage.py
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo-installed ## Serve the demo on http://127.0.0.1:8000 (PORT=8123 for another port); keeps its data
+# MFE_ORIGINS and *_MICROFRONTEND_URL, named on the command line, reach the sandbox through the environment.
+demo: $(VENV)/.demo-installed ## Serve the demo on http://127.0.0.1:8000 (PORT=8123 for another port, MFE_ORIGINS= for MFEs: docs/mfes.rst); keeps its data
 	@$(MANAGE) migrate --verbosity 0
 	@$(MANAGE) seed_demo
-	@echo
-	@echo "  The coaching demo: http://127.0.0.1:$(PORT)/"
 	@echo "  The start page lists the demo learners and logs in with a click; every password is \"edx\"."
 	@echo "  Start with \"eligible\", or \"staff\" for the admin. Ctrl-C stops the server."
 	@echo

@@ -11,6 +11,7 @@ from openedx.core.djangoapps.plugins.constants import ProjectType
 from openedx.core.djangoapps.user_authn.views import login
 
 from lms.djangoapps.learner_home.views import InitializeView
+from lms.djangoapps.learner_home.waffle import redirect_to_learner_home_mfe
 
 urlpatterns = [
     path("", include("sandbox_demo.urls")),
@@ -25,7 +26,7 @@ urlpatterns = [
     path("csrf/api/v1/token", login.csrf_token, name="csrf_token"),
     path("event", login.event, name="event"),
     path("oauth2/access_token", TokenView.as_view(), name="access_token"),
-    re_path(r"^dashboard/?$", student_dashboard, name="dashboard"),
+    re_path(r"^dashboard/?$", redirect_to_learner_home_mfe(student_dashboard), name="dashboard"),
     path("api/user/", include("openedx.core.djangoapps.user_api.urls")),
     path("api/enrollment/v1/enrollment", EnrollmentListView.as_view(), name="courseenrollments"),
     path("api/courses/v1/courses/", CourseListView.as_view(), name="course-list"),

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import dj_database_url
 import django
@@ -12,6 +13,8 @@ from edx_django_utils.plugins import add_plugins, get_plugin_apps
 from openedx.core.constants import COURSE_ID_PATTERN, COURSE_KEY_PATTERN, COURSE_KEY_REGEX  # noqa: F401
 from openedx.core.djangoapps.oauth_dispatch.keys import signing_keys
 from openedx.core.djangoapps.plugins.constants import ProjectType, SettingsType
+
+from lms.envs import mfes
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The site
@@ -24,20 +27,22 @@ DEBUG = os.environ.get("SANDBOX_DEBUG", "") == "1"
 PORT = os.environ.get("PORT", "8000")
 
 PLATFORM_NAME = "Sandbox Academy"
-LMS_ROOT_URL = f"http://127.0.0.1:{PORT}"
-LMS_BASE = f"127.0.0.1:{PORT}"
+# Where real MFEs are that are developed against the sandbox. It takes their host for its own: browsers tell `localhost`
+# no cookie of `127.0.0.1`.
+MFE_ORIGINS = mfes.allowed_origins(os.environ)
+LMS_BASE = f"{urlsplit(MFE_ORIGINS[0]).hostname if MFE_ORIGINS else mfes.HOSTS[0]}:{PORT}"
+LMS_ROOT_URL = f"http://{LMS_BASE}"
 LEARNING_MICROFRONTEND_URL = f"{LMS_ROOT_URL}/learning"
 ACCOUNT_MICROFRONTEND_URL = f"{LMS_ROOT_URL}/account"
-LEARNER_HOME_MICROFRONTEND_URL = f"{LMS_ROOT_URL}/learner-dashboard/"
-# Origins of real MFEs that are developed against the sandbox, separated by commas.
-MFE_ORIGINS = [origin for origin in os.environ.get("SANDBOX_MFE_ORIGINS", "").split(",") if origin]
+LEARNER_HOME_MICROFRONTEND_URL = None
+globals().update(mfes.microfrontend_urls(os.environ))
 
-ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
+ALLOWED_HOSTS = [*mfes.HOSTS, "testserver"]
 CSRF_TRUSTED_ORIGINS = [LMS_ROOT_URL, *MFE_ORIGINS]
 CORS_ALLOW_CREDENTIALS = True
 CORS_ALLOWED_ORIGINS = MFE_ORIGINS
 CORS_ALLOW_HEADERS = [*default_headers, "use-jwt-cookie"]
-LOGIN_REDIRECT_WHITELIST = [origin.split("://")[-1] for origin in MFE_ORIGINS]
+LOGIN_REDIRECT_WHITELIST = [urlsplit(origin).netloc for origin in MFE_ORIGINS]
 LOGIN_URL = "/login"
 SITE_ID = 1
 ROOT_URLCONF = "lms.urls"

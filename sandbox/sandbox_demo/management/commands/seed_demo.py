@@ -56,6 +56,7 @@ class Command(BaseCommand):
             if person.answer:
                 _answer(person)
         self.stdout.write(f"Seeded {len(PEOPLE)} accounts and {len(COURSES)} courses.")
+        self.stdout.write(f"\n  The coaching demo: {settings.LMS_ROOT_URL}/")
 
 
 def _seed_course(course):

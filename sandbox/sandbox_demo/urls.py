@@ -7,7 +7,7 @@ from openedx.core.constants import COURSE_ID_PATTERN
 
 from sandbox_demo import views
 
-# The smallest answers with which the MFEs of the account and the dashboard start.
+# The smallest answers with which the MFEs of account, dashboard and learning are content.
 MFE_ANSWERS = {
     "api/third_party_auth/v0/providers/user_status": [],
     "user_api/v1/preferences/time_zones/": [{"time_zone": "UTC", "description": "UTC"}],
@@ -18,11 +18,25 @@ MFE_ANSWERS = {
     "api/notifications/enrollments/": {"count": 0, "num_pages": 1, "next": None, "previous": None, "results": []},
     "api/notifications/v3/configurations/": {"status": "success", "show_preferences": False, "data": {}},
     "api/notifications/count/": {"show_notifications_tray": False, "count": 0, "count_by_app_name": {}},
+    "api/user_tours/v1/<str:username>": {"course_home_tour_status": "no-tour", "show_courseware_tour": False},
+    "api/edx_proctoring/v1/proctored_exam/attempt/course_id/<str:course_id>": {"exam": {}, "active_attempt": {}},
+    "api/discussion/v1/courses/<str:course_id>": {"id": None, "provider": None},
+    "courses/<str:course_id>/courseware-search/enabled/": {"enabled": False},
+    "courses/<str:course_id>/courseware-navigation-sidebar/toggles/": {
+        "enable_navigation_sidebar": True,
+        "always_open_auxiliary_sidebar": False,
+        "enable_completion_tracking": False,
+    },
 }
 
 
+def _no_onboarding_exam(request):
+    """Answer that no course of the sandbox has an exam to prepare for."""
+    return JsonResponse({"detail": "There is no onboarding exam related to this course id."}, status=404)
+
+
 def _answer(data):
-    return require_safe(lambda request: JsonResponse(data, safe=False))
+    return require_safe(lambda request, **kwargs: JsonResponse(data, safe=False))
 
 
 urlpatterns = [
@@ -33,5 +47,6 @@ urlpatterns = [
     re_path(
         rf"^learning/course/{COURSE_ID_PATTERN}(?:/(?P<page>.*))?$", views.learning_mfe, name="sandbox-learning-mfe"
     ),
+    path("api/edx_proctoring/v1/user_onboarding/status", _no_onboarding_exam),
     *(path(address, _answer(data)) for address, data in MFE_ANSWERS.items()),
 ]

@@ -1,7 +1,8 @@
-"""Which MFEs the sandbox knows: the origins that may call it, and where each MFE is."""
+"""Which MFEs the sandbox knows: the origins that may call it, where each MFE is, and what it tells them of itself."""
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -25,6 +26,33 @@ def allowed_origins(environ: Mapping[str, str]) -> list[str]:
     listed = [word for word in re.split(r"[\s,]+", environ.get("MFE_ORIGINS", "")) if word]
     origins = [_allowed_origin("MFE_ORIGINS", word) for word in listed]
     return list(dict.fromkeys([*origins, *map(_origin, microfrontend_urls(environ).values())]))
+
+
+def configuration(lms_root_url: str, site_name: str, learning_url: str, account_url: str) -> dict[str, Any]:
+    """Return what an MFE has to know of the sandbox: what its own ``.env`` file says of another LMS."""
+    logo = f"{lms_root_url}/static/sandbox/logo.svg"
+    return {
+        "SITE_NAME": site_name,
+        "LMS_BASE_URL": lms_root_url,
+        "LOGIN_URL": f"{lms_root_url}/login",
+        "LOGOUT_URL": f"{lms_root_url}/logout",
+        "REFRESH_ACCESS_TOKEN_ENDPOINT": f"{lms_root_url}/login_refresh",
+        "CSRF_TOKEN_API_PATH": "/csrf/api/v1/token",
+        "ACCESS_TOKEN_COOKIE_NAME": "edx-jwt-cookie-header-payload",
+        "LANGUAGE_PREFERENCE_COOKIE_NAME": "openedx-language-preference",
+        "SESSION_COOKIE_DOMAIN": urlsplit(lms_root_url).hostname,
+        "MARKETING_SITE_BASE_URL": lms_root_url,
+        "LEARNING_BASE_URL": learning_url,
+        "ACCOUNT_SETTINGS_URL": account_url,
+        "PRIVACY_POLICY_URL": f"{lms_root_url}/privacy",
+        "SUPPORT_URL": "",
+        "LOGO_URL": logo,
+        "LOGO_WHITE_URL": logo,
+        "LOGO_TRADEMARK_URL": logo,
+        "FAVICON_URL": logo,
+        # The account MFE of 2023 shows coaching only where this is set.
+        "COACHING_ENABLED": True,
+    }
 
 
 def _microfrontend_url(name: str, value: str) -> str:

@@ -14,6 +14,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.response import Response
 
 from lms.djangoapps.course_goals.models import UserActivity
+from lms.djangoapps.course_home_api.content import CHAPTER, SEQUENCE, UNIT, usage_keys
 from lms.djangoapps.courseware.access import has_staff_access
 from lms.djangoapps.courseware.courses import check_course_access, course_key_or_404
 from lms.djangoapps.courseware.masquerade import setup_masquerade
@@ -95,7 +96,7 @@ def _tabs(course):
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class OutlineTabView(LearnerAPIView):
-    """The outline of a course: one chapter with one sequence. It asks no one for access, as the platform's does not."""
+    """The outline of a course, to its sequences. It asks no one for access, as the platform's does not."""
 
     permission_classes = [AllowAny]
 
@@ -103,27 +104,21 @@ class OutlineTabView(LearnerAPIView):
         """Answer with the outline."""
         course = course_or_404(course_key_string)
         enrollment = CourseEnrollment.get_enrollment(request.user, course.id)
-        root = course.id.make_usage_key("course", "course")
-        chapter = course.id.make_usage_key("chapter", "ch1")
-        sequence = course.id.make_usage_key("sequential", "seq1")
+        is_enrolled = bool(enrollment and enrollment.is_active)
+        root, chapter, sequence, _unit = usage_keys(course.id)
         blocks = [
             _block(course, root, course.display_name_with_default, [chapter], has_scheduled_content=False),
-            _block(course, chapter, "Week 1", [sequence]),
-            _block(course, sequence, "Lesson 1", []),
+            _block(course, chapter, CHAPTER, [sequence]),
+            _block(course, sequence, SEQUENCE, []),
         ]
         return Response(
             {
-                "dates_banner_info": {
-                    "missed_deadlines": False,
-                    "content_type_gating_enabled": False,
-                    "missed_gated_content": False,
-                    "verified_upgrade_link": reverse("dashboard"),
-                },
+                "dates_banner_info": _dates_banner(),
                 "verified_mode": None,
                 "access_expiration": None,
                 "cert_data": None,
                 "course_blocks": {"blocks": {block["id"]: block for block in blocks}},
-                "course_goals": {"selected_goal": None, "weekly_learning_goal_enabled": True},
+                "course_goals": {"selected_goal": None, "weekly_learning_goal_enabled": is_enrolled},
                 "course_tools": [
                     {
                         "analytics_id": "edx.bookmarks",
@@ -137,7 +132,7 @@ class OutlineTabView(LearnerAPIView):
                     "user_timezone": None,
                 },
                 "enroll_alert": {"can_enroll": True, "extra_text": None},
-                "enrollment_mode": enrollment.mode if enrollment and enrollment.is_active else None,
+                "enrollment_mode": enrollment.mode if is_enrolled else None,
                 "enable_proctored_exams": False,
                 "handouts_html": "",
                 "has_ended": False,
@@ -147,6 +142,90 @@ class OutlineTabView(LearnerAPIView):
                 "user_has_passing_grade": False,
             }
         )
+
+
+class CourseNavigationBlocksView(LearnerAPIView):
+    """The blocks of a course down to its units, for the sidebar beside a unit."""
+
+    permission_classes = [AllowAny]
+
+    def get(self, request, course_key_string):
+        """Answer with the blocks."""
+        course = course_or_404(course_key_string)
+        root, chapter, sequence, unit = usage_keys(course.id)
+        blocks = [
+            _block(course, root, course.display_name_with_default, [chapter], has_scheduled_content=False),
+            _block(course, chapter, CHAPTER, [sequence]),
+            _block(course, sequence, SEQUENCE, [unit]),
+            _block(course, unit, UNIT, []) | {"icon": "other"},
+        ]
+        nothing_done = {"completion_stat": {"completion": 0, "completable_children": 1}}
+        return Response({"blocks": {block["id"]: block | nothing_done for block in blocks}})
+
+
+class DatesTabView(LearnerAPIView):
+    """The dates of a course: there are none to meet."""
+
+    def get(self, request, course_key_string):
+        """Answer with no dates."""
+        course_or_404(course_key_string)
+        return Response(
+            {
+                "dates_banner_info": _dates_banner(),
+                "course_date_blocks": [],
+                "has_ended": False,
+                "learner_is_full_access": True,
+                "user_timezone": None,
+            }
+        )
+
+
+class ProgressTabView(LearnerAPIView):
+    """How far a learner has come: nothing is graded."""
+
+    def get(self, request, course_key_string):
+        """Answer with no grades."""
+        course = course_or_404(course_key_string)
+        enrollment = CourseEnrollment.get_enrollment(request.user, course.id)
+        return Response(
+            {
+                "verified_mode": None,
+                "access_expiration": None,
+                "certificate_data": None,
+                "assignment_type_grade_summary": [],
+                "completion_summary": {"complete_count": 0, "incomplete_count": 1, "locked_count": 0},
+                "course_grade": {"letter_grade": None, "percent": 0.0, "is_passing": False},
+                "credit_course_requirements": None,
+                "end": course.end,
+                "enrollment_mode": enrollment.mode if enrollment and enrollment.is_active else None,
+                "final_grades": 0.0,
+                "grading_policy": {"assignment_policies": [], "grade_range": {"Pass": 0.5}},
+                "has_scheduled_content": False,
+                "section_scores": [],
+                "studio_url": None,
+                "username": request.user.username,
+                "user_has_passing_grade": False,
+                "verification_data": {"link": None, "status": "none", "status_date": None},
+                "disable_progress_graph": False,
+            }
+        )
+
+
+class SaveCourseGoalView(LearnerAPIView):
+    """A learner's weekly goal, of which the sandbox reminds nobody."""
+
+    def post(self, request):
+        """Answer as if it were kept."""
+        return Response({"header": "Your course goal has been successfully set.", "message": "Course goal updated"})
+
+
+def _dates_banner():
+    return {
+        "missed_deadlines": False,
+        "content_type_gating_enabled": False,
+        "missed_gated_content": False,
+        "verified_upgrade_link": reverse("dashboard"),
+    }
 
 
 def _block(course, usage_key, name, children, has_scheduled_content=None):

@@ -8,7 +8,7 @@ from django.http import Http404
 from django.urls import reverse
 from django.utils import timezone
 from opaque_keys import InvalidKeyError
-from opaque_keys.edx.keys import CourseKey
+from opaque_keys.edx.keys import CourseKey, UsageKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 
 from lms.djangoapps.courseware.access import has_staff_access
@@ -22,6 +22,14 @@ def course_key_or_404(text):
         return CourseKey.from_string(text)
     except InvalidKeyError:
         raise Http404("Course not found.") from None
+
+
+def usage_key_or_404(text):
+    """Return the key of a block that a URL names."""
+    try:
+        return UsageKey.from_string(text)
+    except InvalidKeyError:
+        raise Http404("Block not found.") from None
 
 
 def get_course_with_access(user, action, course_key, check_if_enrolled=False, check_if_authenticated=False):

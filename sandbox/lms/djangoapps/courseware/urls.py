@@ -1,7 +1,7 @@
 """URLs of the legacy course pages, with the platform's names."""
 
 from django.urls import re_path
-from openedx.core.constants import COURSE_ID_PATTERN, COURSE_KEY_PATTERN
+from openedx.core.constants import COURSE_ID_PATTERN, COURSE_KEY_PATTERN, USAGE_KEY_PATTERN
 
 from lms.djangoapps.courseware.masquerade import MasqueradeView
 from lms.djangoapps.courseware.views import pages
@@ -9,6 +9,7 @@ from lms.djangoapps.courseware.views import pages
 COURSEWARE = rf"^courses/{COURSE_ID_PATTERN}/courseware"
 
 urlpatterns = [
+    re_path(rf"^xblock/{USAGE_KEY_PATTERN}$", pages.render_xblock, name="render_xblock"),
     re_path(rf"^courses/{COURSE_KEY_PATTERN}/masquerade$", MasqueradeView.as_view(), name="masquerade_update"),
     re_path(rf"^courses/{COURSE_ID_PATTERN}/course_wiki/?$", pages.course_wiki_redirect, name="course_wiki"),
     re_path(rf"^courses/{COURSE_ID_PATTERN}/jump_to/(?P<location>.*)$", pages.jump_to, name="jump_to"),

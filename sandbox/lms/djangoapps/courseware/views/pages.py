@@ -10,11 +10,12 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views import View
 from django.views.decorators.cache import never_cache
+from django.views.decorators.clickjacking import xframe_options_exempt
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from openedx.features.course_experience.url_helpers import get_learning_mfe_home_url
 
 from lms.djangoapps.courseware.access import has_staff_access
-from lms.djangoapps.courseware.courses import course_key_or_404, get_course_with_access
+from lms.djangoapps.courseware.courses import course_key_or_404, get_course_with_access, usage_key_or_404
 from lms.djangoapps.courseware.masquerade import setup_masquerade
 from lms.djangoapps.courseware.models import StudentModule
 
@@ -123,3 +124,10 @@ def dates(request, course_id):
 def jump_to(request, course_id, location):
     """Lead to a block in the learning MFE."""
     return redirect(get_learning_mfe_home_url(course_key_or_404(course_id), url_fragment=location, params=request.GET))
+
+
+@login_required
+@xframe_options_exempt
+def render_xblock(request, usage_key_string):
+    """Show what is in a unit, to the learning MFE, which frames it."""
+    return render(request, "courseware/xblock.html", {"usage_key": usage_key_or_404(usage_key_string)})

@@ -1,10 +1,26 @@
-"""Retirement: how a learner who asks to be forgotten moves through the queue."""
+"""Preferences, and retirement: how a learner who asks to be forgotten moves through the queue."""
 
 from hashlib import sha256
 
 from django.contrib.auth.models import User
 from django.db import models
 from model_utils.models import TimeStampedModel
+
+
+class UserPreference(models.Model):
+    """One preference of a learner, as text."""
+
+    user = models.ForeignKey(User, related_name="preferences", on_delete=models.CASCADE)
+    key = models.CharField(max_length=255, db_index=True)
+    value = models.TextField()
+
+    class Meta:
+        unique_together = ("user", "key")
+
+    @classmethod
+    def get_all_preferences(cls, user):
+        """Return what a learner prefers, by key."""
+        return dict(cls.objects.filter(user=user).values_list("key", "value"))
 
 
 class RetirementStateError(Exception):

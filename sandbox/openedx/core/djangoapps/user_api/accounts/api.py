@@ -23,6 +23,8 @@ from openedx.features.enterprise_support.utils import get_enterprise_readonly_ac
 NAME_LOCKED = "sandbox_name_locked"
 
 READ_ONLY_FIELDS = {"username", "date_joined", "is_active", "profile_image", "requires_parental_consent"}
+# What the platform keeps in tables of its own, and the sandbox in the profile's meta.
+LIST_FIELDS = ("extended_profile", "language_proficiencies", "social_links")
 TEXT_FIELDS = ("bio", "country", "gender", "goals", "level_of_education", "mailing_address", "state")
 IMAGE_SIZES = {"full": 500, "large": 120, "medium": 50, "small": 30}
 
@@ -38,14 +40,13 @@ def get_account_settings(requesting_user, username):
     profile = getattr(user, "profile", None) or UserProfile(user=user)
     return account | {
         **{field: getattr(profile, field) or None for field in TEXT_FIELDS},
+        **{field: profile.get_meta().get(field, []) for field in LIST_FIELDS},
         "activation_key": md5(user.username.encode(), usedforsecurity=False).hexdigest(),
         "course_certificates": None,
         "date_joined": user.date_joined.replace(microsecond=0),
         "email": user.email,
-        "extended_profile": [],
         "id": user.id,
         "is_active": user.is_active,
-        "language_proficiencies": [],
         "last_login": user.last_login,
         "name": profile.name,
         "pending_name_change": None,
@@ -53,7 +54,6 @@ def get_account_settings(requesting_user, username):
         "requires_parental_consent": _requires_parental_consent(profile),
         "secondary_email": None,
         "secondary_email_enabled": None,
-        "social_links": [],
         "time_zone": None,
         "verified_name": None,
         "year_of_birth": profile.year_of_birth,
@@ -80,6 +80,9 @@ def update_account_settings(requesting_user, update, username=None):
     old_name = profile.name
     if update.get("name", old_name) != old_name:
         errors |= _name_errors(profile, update["name"])
+    # MFEs send the year as it stands in their list.
+    if str(update.get("year_of_birth", "")).isdecimal():
+        update["year_of_birth"] = int(update["year_of_birth"])
     errors |= _type_errors(update)
     if errors:
         raise AccountValidationError(errors)
@@ -90,6 +93,9 @@ def update_account_settings(requesting_user, update, username=None):
             raise AccountUpdateError("Error thrown when saving account updates: 'Data too long for column'")
     for field in update.keys() & {"name", "phone_number", "year_of_birth", *TEXT_FIELDS}:
         setattr(profile, field, update[field])
+    lists = {field: update[field] or [] for field in update.keys() & set(LIST_FIELDS)}
+    if lists:
+        profile.set_meta(profile.get_meta() | lists)
     profile.save()
     if profile.name != old_name:
         # A second save, as on the platform.
@@ -116,7 +122,8 @@ def _name_errors(profile, name):
 
 def _type_errors(update):
     """Return what is not even of the type of its field."""
-    types = {"name": str, "phone_number": str, "year_of_birth": int} | dict.fromkeys(TEXT_FIELDS, str)
+    types = {"name": str, "phone_number": str, "year_of_birth": int}
+    types |= dict.fromkeys(TEXT_FIELDS, str) | dict.fromkeys(LIST_FIELDS, list)
     return {
         field: _error(f"Value '{update[field]}' is not valid for field '{field}'", _("This value is invalid."))
         for field, wanted in types.items()

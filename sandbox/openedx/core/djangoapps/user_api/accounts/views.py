@@ -5,6 +5,7 @@ import logging
 from django.contrib.auth import logout
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.shortcuts import get_object_or_404
 from edx_rest_framework_extensions.auth.jwt.authentication import JwtAuthentication
 from edx_rest_framework_extensions.auth.session.authentication import SessionAuthenticationAllowInactiveUser
 from rest_framework.exceptions import ParseError
@@ -25,7 +26,7 @@ from openedx.core.djangoapps.user_api.errors import (
     UserNotAuthorized,
     UserNotFound,
 )
-from openedx.core.djangoapps.user_api.models import RetirementStateError, UserRetirementStatus
+from openedx.core.djangoapps.user_api.models import RetirementStateError, UserPreference, UserRetirementStatus
 from openedx.core.lib.api.authentication import BearerAuthenticationAllowInactiveUser
 
 log = logging.getLogger(__name__)
@@ -93,11 +94,29 @@ class AccountView(LearnerAPIView):
 
 
 class PreferencesView(LearnerAPIView):
-    """The preferences of a learner: none are kept."""
+    """The preferences of a learner."""
+
+    parser_classes = [MergePatchParser]
 
     def get(self, request, username):
-        """Answer with no preferences."""
-        return Response({})
+        """Answer with the learner's own preferences, or to staff with anybody's."""
+        if request.user.username != username and not request.user.is_staff:
+            return Response(status=404)
+        return Response(UserPreference.get_all_preferences(get_object_or_404(User, username=username)))
+
+    def patch(self, request, username):
+        """Change the learner's own preferences; null removes one."""
+        if request.user.username != username:
+            return Response(status=403 if request.user.is_staff else 404)
+        if not request.data or not isinstance(request.data, dict):
+            message = "No data provided for user preference update"
+            return Response({"developer_message": message, "user_message": message}, status=400)
+        for key, value in request.data.items():
+            if value is None:
+                UserPreference.objects.filter(user=request.user, key=key).delete()
+            else:
+                UserPreference.objects.update_or_create(user=request.user, key=key, defaults={"value": str(value)})
+        return Response(status=204)
 
 
 class DeactivateLogoutView(LearnerAPIView):

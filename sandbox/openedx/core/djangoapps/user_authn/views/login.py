@@ -25,12 +25,16 @@ class AuthFailedError(Exception):
         self.error_code = error_code
 
 
+def is_safe_login_or_logout_redirect(request, url):
+    """Return whether an address is one of this site or of its MFEs."""
+    hosts = {request.get_host(), *settings.LOGIN_REDIRECT_WHITELIST}
+    return url_has_allowed_host_and_scheme(url, allowed_hosts=hosts, require_https=request.is_secure())
+
+
 def safe_next(request):
     """Return where `next` leads, if that is this site or one of its MFEs, else the dashboard."""
-    wanted = request.POST.get("next") or request.GET.get("next") or ""
-    hosts = {request.get_host(), *settings.LOGIN_REDIRECT_WHITELIST}
-    is_safe = url_has_allowed_host_and_scheme(wanted, allowed_hosts=hosts, require_https=request.is_secure())
-    return wanted if is_safe else reverse("dashboard")
+    wanted = request.POST.get("next") or request.GET.get("next")
+    return wanted if is_safe_login_or_logout_redirect(request, wanted) else reverse("dashboard")
 
 
 def log_in(request, name, password):
@@ -98,9 +102,19 @@ class LoginPage(View):
 
 
 def log_out(request):
-    """End the session and go to the start page."""
+    """End the session, and go where an MFE asks to go, or to the start page."""
+    wanted = request.GET.get("redirect_url") or request.GET.get("next")
     logout(request)
-    return delete_logged_in_cookies(HttpResponseRedirect("/"))
+    return delete_logged_in_cookies(
+        HttpResponseRedirect(wanted if is_safe_login_or_logout_redirect(request, wanted) else "/")
+    )
+
+
+@require_POST
+@csrf_protect
+def password_reset(request):
+    """Answer as if a message were on its way; the sandbox sends none."""
+    return JsonResponse({"success": True, "value": ""})
 
 
 @csrf_exempt

@@ -570,6 +570,19 @@ def test_whoever_is_not_enrolled_is_offered_no_goal(demo):
         assert outline["course_goals"]["weekly_learning_goal_enabled"] is is_offered
 
 
+def test_the_learning_mfe_shows_staff_as_whom_they_look(demo):
+    address = f"/courses/{MB101}/masquerade"
+    staff = client_of("staff")
+
+    before = staff.get(address).json()
+    assert (before["active"]["role"], before["active"]["user_name"]) == ("staff", None)
+    assert {option["role"] for option in before["available"]} == {"staff", "student"}
+    assert write(staff, "POST", address, {"role": "student", "user_name": "eligible"}).json() == {"success": True}
+    after = staff.get(address).json()
+    assert (after["active"]["role"], after["active"]["user_name"]) == ("student", "eligible")
+    assert client_of("eligible").get(address).json() == {"success": False}
+
+
 # What the sandbox tells of itself
 
 

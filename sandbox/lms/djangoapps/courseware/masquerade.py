@@ -33,6 +33,32 @@ class CourseMasquerade:
 class MasqueradeView(View):
     """Begins, or with the role `staff` ends, looking at a course as a learner."""
 
+    def get(self, request, course_key_string):
+        """Answer as whom the session looks, and as whom it may."""
+        course_key = CourseKey.from_string(course_key_string)
+        if not has_staff_access(request.user, course_key):
+            return JsonResponse({"success": False})
+        masquerades = request.session.get(MASQUERADE_SETTINGS_KEY, {})
+        active = masquerades.get(course_key) or CourseMasquerade(course_key, role="staff")
+        return JsonResponse(
+            {
+                "success": True,
+                "active": {
+                    "course_key": course_key_string,
+                    "group_id": active.group_id,
+                    "group_name": None,
+                    "role": active.role,
+                    "user_name": active.user_name,
+                    "user_partition_id": active.user_partition_id,
+                },
+                "available": [
+                    {"name": "Staff", "role": "staff"},
+                    {"name": "Learner", "role": "student"},
+                    {"name": "Specific Student...", "role": "student", "user_name": active.user_name or ""},
+                ],
+            }
+        )
+
     def post(self, request, course_key_string):
         """Store whom the session looks as, from a JSON body with `role` and `user_name`."""
         course_key = CourseKey.from_string(course_key_string)

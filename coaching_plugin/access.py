@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from opaque_keys.edx.keys import CourseKey
 
-from coaching_plugin import coached_courses, consent, eligibility, lms, toggles
+from coaching_plugin import answered, coached_courses, eligibility, lms, toggles
 from coaching_plugin.eligibility import Verdict
 
 # How long "not to be asked here" is remembered. Short: nothing tells us of an upgrade or a new role.
@@ -37,14 +37,14 @@ def consent_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
     if not user.is_authenticated or not user.is_active or user.is_staff:
         return None
     passed = _passed_key(user.id, course_key)
-    if cache.get_many([consent.answered_key(user.id), passed, _let_through_key(user.id)]):
+    if cache.get_many([answered.key(user.id), passed, _let_through_key(user.id)]):
         return None
     verdict = eligibility.explain(user, entering=course_key)
     if not _is_to_be_asked(verdict, course_key):
         if not _visit_may_change(verdict, course_key):
             cache.set(passed, True, PASSED_SECONDS)
         return None
-    if consent.has_answered(user.id):
+    if answered.has_answered(user.id):
         return None
     return consent_page_path(next_url)
 

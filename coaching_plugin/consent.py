@@ -1,17 +1,15 @@
 """Every change of a learner's consent: each one transaction, judged under a lock, with its event in the ledger."""
 
 import ipaddress
-from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from django.core.cache import cache
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from edx_django_utils.ip import get_safest_client_ip
 
-from coaching_plugin import conf, ledger, lms, phone, refusals
+from coaching_plugin import answered, conf, ledger, lms, phone, refusals
 from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
 from coaching_plugin.refusals import Refusal
@@ -19,7 +17,6 @@ from coaching_plugin.refusals import Refusal
 Kind = ConsentEvent.Kind
 Status = CoachingConsent.Status
 
-ANSWERED_SECONDS = 3600
 USER_AGENT_LENGTH = 512
 
 
@@ -249,38 +246,7 @@ def erase(user, evidence: Evidence) -> None:
             ledger.blank_personal_data(consent)
             consent.phone_number = ""
             _record(consent, Kind.ERASED, evidence)
-    _after_commit(lambda: cache.delete(answered_key(user.id)))
-
-
-# Has this learner answered? --------------------------------------------------------------------------------------
-
-
-def answered_key(user_id: int) -> str:
-    """Return the cache key under which "this learner has answered" is kept; the version changes with its meaning."""
-    return f"coaching_plugin.answered.v1.{user_id}"
-
-
-def has_answered(user_id: int) -> bool:
-    """Return whether the learner's asking is over, from the table, and remember it where it is."""
-    row = CoachingConsent.objects.filter(user_id=user_id).only("status", "do_not_ask").first()
-    answered = row is not None and row.has_answered
-    if answered:
-        # A read inside a transaction may see what is rolled back in the end.
-        _after_commit(lambda: cache.set(answered_key(user_id), True, ANSWERED_SECONDS))
-    return answered
-
-
-def _remember_on_commit(user_id: int, consent: CoachingConsent) -> None:
-    key = answered_key(user_id)
-    if consent.has_answered:
-        _after_commit(lambda: cache.set(key, True, ANSWERED_SECONDS))
-    else:
-        _after_commit(lambda: cache.delete(key))
-
-
-def _after_commit(change: Callable[[], object]) -> None:
-    """Change the cache once the transaction is committed; a cache that is down turns no answer into an error."""
-    transaction.on_commit(change, robust=True)
+    answered.forget(user.id)
 
 
 # What the changes are made of ------------------------------------------------------------------------------------
@@ -300,7 +266,7 @@ def _locked(user):
         yield consent
         if consent.last_sequence != head:
             consent.save()
-            _remember_on_commit(user.id, consent)
+            answered.remember(user.id, consent)
 
 
 def _make_row(user) -> None:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from freezegun import freeze_time
 
-from coaching_plugin import access, coached_courses, consent
+from coaching_plugin import access, answered, coached_courses, consent
 from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
 from tests import factories
 from tests.cost import Cost, cost_of_entering, enter
@@ -170,7 +170,7 @@ def test_answered_costs_no_query(learner):
 def test_answered_before_this_process_costs_two_queries_once(learner):
     consent.decline(learner, evidence())
     enter(learner)
-    cache.delete(consent.answered_key(learner.id))
+    cache.delete(answered.key(learner.id))
     assert cost_of_entering(learner) == Cost(queries=2, round_trips=4)
     assert cost_of_entering(learner) == Cost(queries=0, round_trips=3)
 
@@ -201,10 +201,10 @@ def test_an_answer_is_remembered_for_an_hour_when_given_and_when_read(learner, c
     consent.decline(learner, evidence())
     for _ in range(2):
         clock.tick(3599)
-        assert cache.get(consent.answered_key(learner.id))
+        assert cache.get(answered.key(learner.id)) is False
         clock.tick(1)
-        assert cache.get(consent.answered_key(learner.id)) is None
-        assert consent.has_answered(learner.id)
+        assert cache.get(answered.key(learner.id)) is None
+        assert answered.has_answered(learner.id)
 
 
 def test_a_cache_that_is_down_costs_no_answer(learner, monkeypatch):
@@ -219,24 +219,24 @@ def test_a_cache_that_is_down_costs_no_answer(learner, monkeypatch):
 def test_an_erasure_forgets_the_answer(learner):
     consent.decline(learner, evidence())
     consent.erase(learner, evidence(Door.RETIREMENT))
-    assert cache.get(consent.answered_key(learner.id)) is None
+    assert cache.get(answered.key(learner.id)) is None
 
 
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_a_read_inside_a_transaction_is_remembered_once_that_is_committed(learner, is_committed):
     with transaction.atomic():
         CoachingConsent.objects.create(user=learner, status="declined")
-        assert consent.has_answered(learner.id)
-        assert cache.get(consent.answered_key(learner.id)) is None
+        assert answered.has_answered(learner.id)
+        assert cache.get(answered.key(learner.id)) is None
         transaction.set_rollback(not is_committed)
-    assert cache.get(consent.answered_key(learner.id)) is (True if is_committed else None)
+    assert cache.get(answered.key(learner.id)) is (False if is_committed else None)
 
 
 def test_what_is_rolled_back_is_not_remembered(learner):
     with transaction.atomic():
         consent.decline(learner, evidence())
         transaction.set_rollback(True)
-    assert cache.get(consent.answered_key(learner.id)) is None
+    assert cache.get(answered.key(learner.id)) is None
     assert enter(learner)
 
 

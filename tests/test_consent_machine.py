@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
-from coaching_plugin import conf, consent, disclosures, phone
+from coaching_plugin import answered, conf, consent, disclosures, phone
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Disclosure, Door
 from tests import factories
 from tests.factories import CANADIAN, NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
@@ -253,7 +253,7 @@ class ConsentMachine(RuleBasedStateMachine):
         for personal in (NUMBER, OTHER_NUMBER, "192.0.2.7", "a browser"):
             assert personal not in stored
         assert not self.personal_data_is_stored()
-        assert cache.get(consent.answered_key(self.learner.id)) is None
+        assert cache.get(answered.key(self.learner.id)) is None
 
     # What happens around them
 
@@ -338,9 +338,10 @@ class ConsentMachine(RuleBasedStateMachine):
     @invariant()
     def an_answer_or_an_operators_word_ends_the_asking(self):
         row = self.standing()
-        answered = row.do_not_ask or row.status != Status.UNDECIDED
-        assert not cache.get(consent.answered_key(self.learner.id)) or answered
-        assert consent.has_answered(self.learner.id) == row.has_answered == answered
+        is_over = row.do_not_ask or row.status != Status.UNDECIDED
+        remembered = cache.get(answered.key(self.learner.id))
+        assert remembered is None or (is_over and remembered is row.is_consented)
+        assert answered.has_answered(self.learner.id) == row.has_answered == is_over
 
     @invariant()
     def times_are_in_order(self):

@@ -17,7 +17,7 @@ from lms.djangoapps.courseware.models import StudentModule
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from rest_framework.exceptions import AuthenticationFailed
 
-from coaching_plugin import consent, course_doors, lms, signals
+from coaching_plugin import answered, consent, course_doors, lms, signals
 from coaching_plugin.models import CoachedCourse, CoachingConsent
 from tests import factories
 from tests.cost import counted
@@ -287,7 +287,7 @@ def test_an_answer_from_before_costs_a_legacy_page_two_queries_once(browser, lea
     costs = []
     for remembered in (True, False, True):
         if not remembered:
-            cache.delete(consent.answered_key(learner.id))
+            cache.delete(answered.key(learner.id))
         with counted() as cost:
             assert browser.get(f"{COURSE}/progress").status_code == 200
         costs.append(cost.queries)
@@ -335,7 +335,7 @@ def test_a_receiver_that_fails_is_logged_and_passed_over(browser, learner, recei
 
 FAULTS = {
     "the query": "coaching_plugin.lms.enrollment_facts",
-    "the answer": "coaching_plugin.consent.has_answered",
+    "the answer": "coaching_plugin.answered.has_answered",
     "the cache": "django.core.cache.cache.get_many",
     "the flags": "coaching_plugin.toggles.redirects_on_course_entry",
     "the way back": "coaching_plugin.lms.course_home_url",

@@ -303,7 +303,7 @@ def test_what_breaks_on_the_way_is_logged_without_what_it_broke_on(broken, door,
     assert any(record.name.startswith("coaching_plugin") for record in watch.records), "it is logged"
 
 
-@pytest.mark.parametrize("broken", ["eligibility.explain", "consent.has_answered", "lms.is_masquerading"])
+@pytest.mark.parametrize("broken", ["eligibility.explain", "answered.has_answered", "lms.is_masquerading"])
 def test_a_door_that_breaks_is_logged_without_what_it_broke_on(broken, watch, monkeypatch):
     browser = at_the_question()
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
-from coaching_plugin import consent, ledger
+from coaching_plugin import answered, consent, ledger
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
 from tests import factories
 from tests.factories import NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED
@@ -261,10 +261,10 @@ def test_twice_is_fine_and_changes_nothing_more(client, learner, service):
 
 def test_the_cache_forgets_too(client, learner, service):
     decline(client, learner)
-    assert cache.get(consent.answered_key(learner.id)) is True
+    assert cache.get(answered.key(learner.id)) is False
     request_retirement(client)
     retire(service, learner.username)
-    assert cache.get(consent.answered_key(learner.id)) is None
+    assert cache.get(answered.key(learner.id)) is None
 
 
 # Failures

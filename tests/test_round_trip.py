@@ -13,7 +13,7 @@ from django.contrib.auth.models import User
 from django.core.cache import cache
 from lms.djangoapps.courseware.models import StudentModule
 
-from coaching_plugin import consent, ledger
+from coaching_plugin import answered, consent, ledger
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
 from tests.browser import ANSWERED, CONSENT, DOORS, LEGACY, MFE_HOME, SITE, Browser
 from tests.factories import CANADIAN, LIST1, MB101, MB102, NUMBER, TYPED
@@ -136,7 +136,7 @@ def assert_never_asked_again(browser):
         for client in (browser, elsewhere):
             for door in [*DOORS.values(), *other_run]:
                 if forget:
-                    cache.delete(consent.answered_key(User.objects.get(username="eligible").id))
+                    cache.delete(answered.key(User.objects.get(username="eligible").id))
                 assert enters(client, door), client
 
 

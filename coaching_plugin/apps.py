@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CoachingPluginConfig(AppConfig):
-    """Registration of settings, URLs and signal receivers with the LMS (OEP-42 style plugin app)."""
+    """Registration of settings, URLs, receivers and the dashboard's card with the LMS (OEP-42 style plugin app)."""
 
     name = "coaching_plugin"
     verbose_name = _("Coaching consent")
@@ -20,6 +20,9 @@ class CoachingPluginConfig(AppConfig):
                 "common": {"relative_path": "settings.common"},
                 "production": {"relative_path": "settings.production"},
             },
+        },
+        "view_context_config": {
+            "lms.djangoapp": {"course_dashboard": "coaching_plugin.dashboard.plugin_context"},
         },
         "signals_config": {
             "lms.djangoapp": {

@@ -231,6 +231,12 @@ def ask_again(user, evidence: Evidence, reason: str) -> Outcome:
         return Outcome(consent)
 
 
+def dismiss_card(user) -> None:
+    """Have the dashboard's card not shown to the learner again. No answer, and so no event in the ledger."""
+    with _locked(user) as consent:
+        consent.card_dismissed_at = consent.card_dismissed_at or timezone.now()
+
+
 def erase(user, evidence: Evidence) -> None:
     """
     Blank a learner's number, IP addresses, user agents and salts everywhere; a standing consent is withdrawn first.
@@ -254,7 +260,7 @@ def erase(user, evidence: Evidence) -> None:
 
 @contextmanager
 def _locked(user):
-    """Open a transaction, make the learner's row if it is missing, lock it, and store it with what was changed."""
+    """Open a transaction, make the learner's row if it is missing, lock it, and store it if anything was changed."""
     # Looked up before the transaction, whose first read is then the locked one: at REPEATABLE READ all later reads
     # show the database as it was at the first.
     is_missing = not CoachingConsent.objects.filter(user_id=user.id).exists()
@@ -262,11 +268,16 @@ def _locked(user):
         if is_missing:
             _make_row(user)
         consent = CoachingConsent.objects.select_for_update().get(user_id=user.id)
-        head = consent.last_sequence
+        before = _values(consent)
         yield consent
-        if consent.last_sequence != head:
+        if _values(consent) != before:
             consent.save()
             answered.remember(user.id, consent)
+
+
+def _values(consent: CoachingConsent) -> list[object]:
+    """Return what the columns of a row hold."""
+    return [getattr(consent, field.attname) for field in consent._meta.concrete_fields]
 
 
 def _make_row(user) -> None:

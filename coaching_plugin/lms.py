@@ -30,7 +30,7 @@ from django.utils.text import get_text_list
 from opaque_keys.edx.django.models import CourseKeyField
 from opaque_keys.edx.keys import CourseKey
 
-from coaching_plugin.settings.filters import has_our_steps
+from coaching_plugin.settings.filters import has_course_steps
 
 
 class FullNameError(ValueError):
@@ -267,7 +267,7 @@ def calls_courseware_filters() -> bool:
     from lms.djangoapps.courseware.courses import check_course_access
 
     parameters = inspect.signature(check_course_access).parameters
-    return "apply_priority_access_checks" in parameters and has_our_steps(settings.OPEN_EDX_FILTERS_CONFIG)
+    return "apply_priority_access_checks" in parameters and has_course_steps(settings.OPEN_EDX_FILTERS_CONFIG)
 
 
 def bearer_authentication() -> type:

@@ -29,6 +29,15 @@ COURSE_REDIRECT = WaffleFlag("coaching.course_redirect", __name__)
 # .. toggle_creation_date: 2026-11-24
 ACCOUNT_SETTINGS = WaffleFlag("coaching.account_settings", __name__)
 
+# .. toggle_name: coaching.dashboard_card
+# .. toggle_implementation: WaffleFlag
+# .. toggle_default: False
+# .. toggle_description: Show eligible learners who have not consented a card on the dashboard that leads to the consent
+#   page, until they dismiss it. Needs coaching.enabled.
+# .. toggle_use_cases: open_edx
+# .. toggle_creation_date: 2026-11-24
+DASHBOARD_CARD = WaffleFlag("coaching.dashboard_card", __name__)
+
 
 def is_enabled() -> bool:
     """Return whether coaching is on for the current request."""
@@ -43,3 +52,8 @@ def redirects_on_course_entry() -> bool:
 def offers_account_settings() -> bool:
     """Return whether account settings offer the consent switch, for the current request."""
     return ENABLED.is_enabled() and ACCOUNT_SETTINGS.is_enabled()
+
+
+def shows_dashboard_card() -> bool:
+    """Return whether the dashboard shows the card, for the current request."""
+    return ENABLED.is_enabled() and DASHBOARD_CARD.is_enabled()

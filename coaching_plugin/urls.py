@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from coaching_plugin import account_settings, views
+from coaching_plugin import account_settings, dashboard, views
 
 app_name = "coaching"
 
@@ -10,5 +10,6 @@ urlpatterns = [
     path("coaching/consent/", views.ConsentView.as_view(), name="consent"),
     path("coaching/consent/answered/", views.AnsweredView.as_view(), name="answered"),
     path("coaching/settings/", account_settings.AccountSettingsView.as_view(), name="account_settings"),
+    path("coaching/dashboard_card/dismiss/", dashboard.DismissCardView.as_view(), name="dismiss-card"),
     path("api/coaching/v1/", include("coaching_plugin.rest_api.v1.urls")),
 ]

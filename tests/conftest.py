@@ -1,6 +1,7 @@
 """What many tests need: a clean cache, coached course runs, flags that are on, learners."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.core.cache import cache
@@ -128,3 +129,16 @@ def bearer_token(db):
         )[0].token
 
     return token_of
+
+
+@pytest.fixture
+def use_theme(settings):
+    """Return what puts the Mako templates of a theme in ``tests/themes`` before those of the sandbox."""
+
+    def use(name):
+        others = [engine for engine in settings.TEMPLATES if engine["NAME"] != "mako"]
+        (mako,) = [engine for engine in settings.TEMPLATES if engine["NAME"] == "mako"]
+        folder = Path(__file__).parent / "themes" / name
+        settings.TEMPLATES = [*others, {**mako, "DIRS": [folder, *mako["DIRS"]]}]
+
+    return use

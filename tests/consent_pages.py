@@ -14,6 +14,7 @@ COURSE = f"/courses/{MB101}/courseware/?a=1&b=%2B"
 PAGE = "/coaching/consent/"
 ANSWERED = "/coaching/consent/answered/"
 SETTINGS = "/coaching/settings/"
+DISMISS = "/coaching/dashboard_card/dismiss/"
 DASHBOARD = "/dashboard"
 LOGIN = "/login"
 
@@ -70,6 +71,10 @@ VISITS = {
     "settings fail": Visit("broken", "get", SETTINGS, 503),
     "saving fails": Visit("broken", "post", SETTINGS, 503, SIGN_UP),
     "settings logged out": Visit("anonymous", "get", SETTINGS, 302),
+    "dismissing the card": Visit("undecided", "post", DISMISS, 302),
+    "dismissing the card while coaching is off": Visit("off", "post", DISMISS, 302),
+    "dismissing the card fails": Visit("broken", "post", DISMISS, 503),
+    "dismissing the card logged out": Visit("anonymous", "post", DISMISS, 302),
     "logged out": Visit("anonymous", "get", PAGE, 302),
     "an answer logged out": Visit("anonymous", "post", PAGE, 302, ACCEPT),
     "the confirmation logged out": Visit("anonymous", "get", ANSWERED, 302),
@@ -100,6 +105,7 @@ def prepare(state, learner, monkeypatch, set_flag):
         monkeypatch.setattr("coaching_plugin.conf.api_throttle", lambda: "0/minute")
     elif state == "broken":
         monkeypatch.setattr("coaching_plugin.consent.standing", _fail)
+        monkeypatch.setattr("coaching_plugin.consent.dismiss_card", _fail)
     return client
 
 

@@ -75,8 +75,8 @@ def set_flag(name, on):
 
 def turn_on_flags():
     """Turn all flags on."""
-    for name in ("coaching.enabled", "coaching.course_redirect", "coaching.account_settings"):
-        set_flag(name, True)
+    for part in ("enabled", "course_redirect", "dashboard_card", "account_settings"):
+        set_flag(f"coaching.{part}", True)
 
 
 def enroll(learner, key=MB101, mode="verified", is_active=True, ago=LONG_AGO):

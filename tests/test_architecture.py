@@ -10,8 +10,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
-    "access", "answered", "coached_courses", "conf", "consent", "disclosures", "eligibility", "faults", "ledger", "lms",
-    "models", "phone", "refusals", "throttling", "toggles",
+    "access", "answered", "coached_courses", "conf", "consent", "dashboard_card", "disclosures", "eligibility",
+    "faults", "ledger", "lms", "models", "phone", "refusals", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
     "account_settings", "admin", "course_doors", "dashboard", "forms", "management", "middleware", "partner",

@@ -8,7 +8,7 @@ from openedx_filters.learning import filters
 
 from coaching_plugin import lms
 from coaching_plugin.middleware import CourseDoorMiddleware
-from coaching_plugin.settings.filters import STEPS
+from coaching_plugin.settings.filters import COURSE_STEPS, STEPS
 from tests import factories
 
 ON_A_PLATFORM_WITH_FILTERS = "The platform of this run calls no courseware filters; the other pass of the suite does."
@@ -46,12 +46,20 @@ def test_released_platforms_tell_managed_names_through_a_function(manage_name):
     assert lms.is_name_managed(learner)
 
 
-@pytest.mark.parametrize("missing", STEPS)
+@pytest.mark.parametrize("missing", COURSE_STEPS)
 def test_the_middleware_stays_where_one_of_our_steps_was_taken_out(settings, missing):
     config = {name: entry for name, entry in settings.OPEN_EDX_FILTERS_CONFIG.items() if name != missing}
     settings.OPEN_EDX_FILTERS_CONFIG = config
     assert not lms.calls_courseware_filters()
     assert CourseDoorMiddleware(lambda request: None)
+
+
+@pytest.mark.parametrize("missing", STEPS.keys() - COURSE_STEPS.keys())
+def test_the_dashboards_step_says_nothing_of_course_doors(settings, missing):
+    before = lms.calls_courseware_filters()
+    config = {name: entry for name, entry in settings.OPEN_EDX_FILTERS_CONFIG.items() if name != missing}
+    settings.OPEN_EDX_FILTERS_CONFIG = config
+    assert lms.calls_courseware_filters() is before is (settings.SANDBOX_COURSEWARE_HOOKS == "filters")
 
 
 def test_the_middleware_stays_where_the_library_has_the_filters_and_the_platform_does_not_call_them(monkeypatch):

@@ -43,7 +43,8 @@ OPERATIONS = {
     if method in item
 }
 READS, WRITES = "getStanding", "changeAccountSettings"
-ANSWERS = {name: schema for name, schema in SCHEMAS.items() if schema["type"] == "object" and name != "Answer"}
+SENT = {"Answer": serializers.AnswerSerializer, "Dismissal": serializers.DismissalSerializer}
+ANSWERS = {name: schema for name, schema in SCHEMAS.items() if schema["type"] == "object" and name not in SENT}
 REGISTRY = Registry().with_resource("urn:api", DRAFT202012.create_resource(API))
 # How JSON writes what Python holds.
 WRITTEN = {
@@ -115,7 +116,16 @@ def url(name, user_id):
     return SERVER + OPERATIONS[name][1].format(user_id=user_id)
 
 
-def send(client, name, user_id, body='{"coaching_consent": false}', query="", **headers):
+def schema_sent(name):
+    """Return the name of the schema of what an operation takes."""
+    return operation(name)["requestBody"]["content"]["application/json"]["schema"]["$ref"].rpartition("/")[2]
+
+
+# Something that each operation takes; what another knows, it does not read.
+BODY = '{"coaching_consent": false, "dismissed": true}'
+
+
+def send(client, name, user_id, body=BODY, query="", **headers):
     writes = "requestBody" in operation(name)
     content = {"data": body, "content_type": headers.pop("content_type", "application/json")} if writes else {}
     return client.generic(OPERATIONS[name][0].upper(), url(name, user_id) + query, headers=headers, **content)
@@ -138,13 +148,13 @@ def test_the_document_is_valid():
 
 def test_the_examples_are_what_the_schema_allows():
     examples = [
-        example["value"]
+        (media["schema"], example["value"])
         for name in OPERATIONS
         for media in operation(name).get("requestBody", {"content": {}})["content"].values()
         for example in media["examples"].values()
     ]
     assert examples
-    assert [violations(absolute(SCHEMAS["Answer"]), example) for example in examples] == [[] for _ in examples]
+    assert [violations(absolute(schema), example) for schema, example in examples] == [[] for _ in examples]
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -203,32 +213,46 @@ def test_the_media_types_are_those_of_the_view(name):
 # What is sent
 
 
-def test_the_fields_of_an_answer_are_those_of_the_serializer():
+@pytest.mark.parametrize("schema", SENT)
+def test_the_fields_of_what_is_sent_are_those_of_the_serializer(schema):
     types_of = {serializers.StrictBooleanField: "boolean", serializers.StrictCharField: "string"}
     written = {}
-    for name, field in serializers.AnswerSerializer().fields.items():
+    for name, field in SENT[schema]().fields.items():
         kind = types_of[type(field)]
         written[name] = {"type": [kind, "null"] if field.allow_null else kind}
         if kind == "string":
             written[name] |= {"maxLength": field.max_length} | ({} if field.allow_blank else {"minLength": 1})
-        assert not field.required
-    described = SCHEMAS["Answer"]["properties"]
+    # That of the two values only one is taken, the test after the next sees.
+    not_compared = {"description", "const"}
     assert {
-        name: {key: value for key, value in schema.items() if key != "description"}
-        for name, schema in described.items()
+        name: {key: value for key, value in described.items() if key not in not_compared}
+        for name, described in SCHEMAS[schema]["properties"].items()
     } == written
-    assert "required" not in SCHEMAS["Answer"]
+    required = [name for name, field in SENT[schema]().fields.items() if field.required]
+    assert SCHEMAS[schema].get("required", []) == required
 
 
-ALONE = {"coaching_consent": False, "phone_number": factories.TYPED, "full_name": "Lena", "disclosure": "0" * 64}
+ALONE = [
+    {"coaching_consent": False},
+    {"phone_number": factories.TYPED},
+    {"full_name": "Lena"},
+    {"disclosure": "0" * 64},
+    {"dismissed": True},
+    {"dismissed": False},
+]
 
 
-@pytest.mark.parametrize("field", SCHEMAS["Answer"]["properties"])
+def test_every_field_is_sent_alone_once():
+    assert {field for body in ALONE for field in body} == {
+        name for sent in SENT for name in SCHEMAS[sent]["properties"]
+    }
+
+
+@pytest.mark.parametrize("body", ALONE, ids=str)
 @pytest.mark.parametrize("name", [name for name in OPERATIONS if "requestBody" in operation(name)])
-def test_the_fields_that_suffice_alone_are_those_that_the_schema_names(learner, mfe, name, field):
-    body = {field: ALONE[field]}
+def test_the_fields_that_suffice_alone_are_those_that_the_schema_names(learner, mfe, name, body):
     response = send(mfe, name, learner.id, json.dumps(body))
-    assert (response.status_code == 200) == (violations(absolute(SCHEMAS["Answer"]), body) == [])
+    assert (response.status_code == 200) == (violations(absolute(SCHEMAS[schema_sent(name)]), body) == [])
 
 
 # What is answered

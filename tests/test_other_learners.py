@@ -19,6 +19,7 @@ from tests.test_rest_api import (
     as_mfe,
     assert_refused,
     consent_form,
+    dashboard_card,
     eligibility,
     send,
     statements,
@@ -34,6 +35,7 @@ RESOURCES = {
     for path, methods in {
         users: ["GET", "PATCH", "HEAD", "OPTIONS", "PUT", "POST", "DELETE"],
         consent_form: ["PATCH", "GET", "OPTIONS", "DELETE"],
+        dashboard_card: ["GET", "PATCH", "HEAD", "OPTIONS", "PUT", "POST", "DELETE"],
         eligibility: ["GET", "HEAD", "OPTIONS", "PATCH"],
     }.items()
     for method in methods
@@ -43,6 +45,7 @@ ANSWERS = {
     "accepts": {"coaching_consent": True, "phone_number": TYPED},
     "changes the number": {"phone_number": TYPED},
     "sends nonsense": {"coaching_consent": "?"},
+    "dismisses the card": {"dismissed": True},
 }
 
 
@@ -115,7 +118,7 @@ def test_another_learner_and_nobody_look_the_same(others, who, resource):
     assert stored() == before
 
 
-@pytest.mark.parametrize("path", [users, consent_form])
+@pytest.mark.parametrize("path", [users, consent_form, dashboard_card])
 @pytest.mark.parametrize("answer", ANSWERS)
 @pytest.mark.parametrize("who", [*WHO, *SUPPORT])
 def test_nobody_answers_for_another_and_no_answer_is_judged(others, who, path, answer):
@@ -173,7 +176,7 @@ def test_the_consent_page_takes_nobodys_id(browser, learner, others):
 
 def test_no_page_and_no_answer_names_another_learner(browser, learner, others):
     consent.give(learner, TYPED, None, evidence())
-    for path in (PAGE, f"{PAGE}answered/", users(learner), eligibility(learner)):
+    for path in (PAGE, f"{PAGE}answered/", "/dashboard", users(learner), eligibility(learner), dashboard_card(learner)):
         content = browser.get(path).content.decode()
         for other in others:
             assert other.username not in content

@@ -50,12 +50,21 @@ def eligibility(user):
     return f"{API}/eligibility/{getattr(user, 'id', user)}/"
 
 
+def dashboard_card(user):
+    return f"{API}/dashboard_card/{getattr(user, 'id', user)}/"
+
+
 def disclosure(user=None):
     return f"{API}/disclosure/"
 
 
 ANSWERS = [pytest.param(users, id="account_settings"), pytest.param(consent_form, id="consent_form")]
-EVERY_PATH = [*ANSWERS, pytest.param(eligibility, id="eligibility"), pytest.param(disclosure, id="disclosure")]
+EVERY_PATH = [
+    *ANSWERS,
+    pytest.param(dashboard_card, id="dashboard_card"),
+    pytest.param(eligibility, id="eligibility"),
+    pytest.param(disclosure, id="disclosure"),
+]
 
 
 def as_mfe(client):

@@ -23,9 +23,9 @@ from rest_framework.throttling import SimpleRateThrottle
 import coaching_plugin
 from coaching_plugin import conf, eligibility, lms, urls
 from coaching_plugin.settings import common, production
-from coaching_plugin.settings.filters import STEPS, has_our_steps, with_our_steps
+from coaching_plugin.settings.filters import COURSE_STEPS, STEPS, has_course_steps, with_our_steps
 
-VIEW_FILTER, ACCESS_FILTER = STEPS
+VIEW_FILTER, ACCESS_FILTER = COURSE_STEPS
 OURS = list(STEPS.values())
 THEIRS = "other_plugin.pipeline.Step"
 MIDDLEWARE = "coaching_plugin.middleware.CourseDoorMiddleware"
@@ -111,7 +111,7 @@ def test_our_step_comes_after_everybody_elses(form):
     assert merged[VIEW_FILTER]["pipeline"] == [*theirs, STEPS[VIEW_FILTER]]
     assert merged[ACCESS_FILTER] == {"fail_silently": True, "pipeline": [STEPS[ACCESS_FILTER]]}
     assert merged["org.other.filter.v1"] == {"pipeline": [THEIRS]}
-    assert has_our_steps(merged)
+    assert has_course_steps(merged)
 
 
 def test_what_others_said_of_a_filter_is_kept():
@@ -157,12 +157,12 @@ def test_twice_is_once(form):
 def test_where_an_operator_put_our_step_it_stays(entry):
     merged = with_our_steps({VIEW_FILTER: entry})
     assert merged[VIEW_FILTER] == entry
-    assert has_our_steps(merged)
+    assert has_course_steps(merged)
 
 
 @pytest.mark.parametrize("config", [None, {}, {VIEW_FILTER: [STEPS[VIEW_FILTER]]}, {VIEW_FILTER: None}], ids=range(4))
 def test_steps_that_are_not_all_there_are_not_there(config):
-    assert not has_our_steps(config)
+    assert not has_course_steps(config)
 
 
 def test_the_steps_can_be_imported():
@@ -190,6 +190,31 @@ def test_unlogged_paths_are_merged(kind):
     assert set(applied().TRACKING_IGNORE_URL_PATTERNS) == {"^/coaching/", "^/api/coaching/"}
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_our_mako_templates_come_last_and_once(kind):
+    present = [kind("/theirs")]
+    folders = applied(common, production, common, MAKO_TEMPLATE_DIRS_BASE=present).MAKO_TEMPLATE_DIRS_BASE
+    assert list(map(str, folders)) == ["/theirs", common.MAKO_TEMPLATES]
+    moved = [kind(common.MAKO_TEMPLATES), kind("/theirs")]
+    folders = applied(MAKO_TEMPLATE_DIRS_BASE=list(moved)).MAKO_TEMPLATE_DIRS_BASE
+    assert folders == moved, "an operator's place for them is kept"
+    assert (Path(common.MAKO_TEMPLATES) / "coaching_plugin" / "dashboard.html").is_file()
+
+
+def test_the_list_that_the_template_engine_holds_is_the_one_that_is_added_to():
+    """An operator's file may replace the list after the plugins' common settings; the engine then has the new one."""
+    engines_list = ["/an/operators"]
+    settings = applied(production, MAKO_TEMPLATE_DIRS_BASE=engines_list)
+    assert engines_list[-1] == common.MAKO_TEMPLATES
+    assert settings.MAKO_TEMPLATE_DIRS_BASE is engines_list
+
+
+@pytest.mark.parametrize("present", [None, ("/theirs",), object()], ids=["none", "tuple", "not made yet"])
+def test_mako_folders_of_another_kind_are_left_alone(present):
+    assert applied(common, production, MAKO_TEMPLATE_DIRS_BASE=present).MAKO_TEMPLATE_DIRS_BASE is present
+    assert not hasattr(applied(), "MAKO_TEMPLATE_DIRS_BASE")
+
+
 def our_paths(patterns=urls.urlpatterns, prefix="/"):
     """Return a path for each URL of ours, by its name."""
     found = {}
@@ -215,7 +240,16 @@ def test_none_of_our_urls_is_logged(name):
 
 
 def test_the_urls_are_all_there():
-    assert {"consent", "answered", "api-user", "api-consent", "api-disclosure", "api-eligibility"} <= set(PATHS)
+    assert {
+        "consent",
+        "answered",
+        "dismiss-card",
+        "api-dashboard-card",
+        "api-user",
+        "api-consent",
+        "api-disclosure",
+        "api-eligibility",
+    } <= set(PATHS)
 
 
 @pytest.mark.parametrize("path", ["/", "/dashboard", "/courses/coaching/", "/coaching", "/api/coach/", "/x/coaching/"])
@@ -228,8 +262,9 @@ def test_what_is_not_ours_is_logged_still(path):
 
 def test_the_running_lms_has_them():
     assert running.MIDDLEWARE.count(MIDDLEWARE) == 1
-    assert has_our_steps(running.OPEN_EDX_FILTERS_CONFIG)
-    assert json.dumps(running.OPEN_EDX_FILTERS_CONFIG).count("coaching_plugin.pipeline") == len(STEPS)
+    assert has_course_steps(running.OPEN_EDX_FILTERS_CONFIG)
+    assert [json.dumps(running.OPEN_EDX_FILTERS_CONFIG).count(step) for step in OURS] == [1] * len(STEPS)
+    assert running.MAKO_TEMPLATE_DIRS_BASE[-1] == common.MAKO_TEMPLATES
     assert running.TRACKING_IGNORE_URL_PATTERNS[:3] == ["^/event", "^/login", "^/heartbeat"]
     assert {name for name in dir(running) if name.startswith("COACHING_")} == set(conf.DEFAULTS)
 

@@ -1,11 +1,15 @@
 """Settings that the plugin brings to the LMS: defaults of our own, and our part of what is shared."""
 
 import copy
+from pathlib import Path
 
 from coaching_plugin.conf import DEFAULTS
 from coaching_plugin.settings.filters import with_our_steps
 
 COURSE_DOOR_MIDDLEWARE = "coaching_plugin.middleware.CourseDoorMiddleware"
+
+# The folder of what the platform renders with Mako.
+MAKO_TEMPLATES = str(Path(__file__).parents[1] / "mako_templates")
 
 # The platform's tracking middleware logs GET and POST parameters: a phone number has no place in a log.
 TRACKING_IGNORE_URL_PATTERNS = [r"^/coaching/", r"^/api/coaching/"]
@@ -56,12 +60,20 @@ def plugin_settings(settings):
 
 
 def merge_shared_settings(settings):
-    """Add our filter steps, our middleware and our unlogged paths to the LMS's own, where they are missing."""
+    """Add our filter steps, middleware, unlogged paths and Mako templates to the LMS's own, where they are missing."""
     settings.OPEN_EDX_FILTERS_CONFIG = with_our_steps(getattr(settings, "OPEN_EDX_FILTERS_CONFIG", None))
     settings.MIDDLEWARE = _with(settings.MIDDLEWARE, [COURSE_DOOR_MIDDLEWARE])
     settings.TRACKING_IGNORE_URL_PATTERNS = _with(
         getattr(settings, "TRACKING_IGNORE_URL_PATTERNS", []), TRACKING_IGNORE_URL_PATTERNS
     )
+    _add_mako_templates(getattr(settings, "MAKO_TEMPLATE_DIRS_BASE", None))
+
+
+def _add_mako_templates(folders):
+    # In place: once the platform has read an operator's file, its template engine holds this very list. Where it is no
+    # list, the dashboard stays as it is.
+    if isinstance(folders, list) and MAKO_TEMPLATES not in map(str, folders):
+        folders.append(MAKO_TEMPLATES)
 
 
 def _with(present, ours):

@@ -2,10 +2,14 @@
 
 from typing import Any
 
-# Our step for each filter, by filter type.
-STEPS = {
+# Our step for each filter, by filter type. Those of the course doors, together, stand for the middleware.
+COURSE_STEPS = {
     "org.openedx.learning.courseware.view.started.v1": "coaching_plugin.pipeline.RedirectCoursewareView",
     "org.openedx.learning.courseware.access_checks.requested.v1": "coaching_plugin.pipeline.RefuseCoursewareAccess",
+}
+STEPS = {
+    **COURSE_STEPS,
+    "org.openedx.learning.dashboard.render.started.v1": "coaching_plugin.dashboard.AddDashboardCard",
 }
 
 
@@ -26,9 +30,9 @@ def with_our_steps(config: dict[str, Any] | None) -> dict[str, Any]:
     return merged
 
 
-def has_our_steps(config: dict[str, Any] | None) -> bool:
-    """Return whether all our steps stand in a filter configuration."""
-    return all(step in _pipeline((config or {}).get(filter_type) or {}) for filter_type, step in STEPS.items())
+def has_course_steps(config: dict[str, Any] | None) -> bool:
+    """Return whether both our steps of the course doors stand in a filter configuration."""
+    return all(step in _pipeline((config or {}).get(filter_type) or {}) for filter_type, step in COURSE_STEPS.items())
 
 
 def _pipeline(entry: Any) -> list[str]:

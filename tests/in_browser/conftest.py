@@ -12,6 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.factories import eligible_learner
 from tests.fixtures_sandbox import seed
+from tests.in_browser.card_states import CARD_STATES
 from tests.in_browser.states import LEARNERS, STATES, Visit
 
 # Without the background services, which would look up hosts outside at every start.
@@ -105,7 +106,7 @@ def visit(new_window, site, settings):
         window.add_cookies([{"name": "sessionid", "value": client.session.session_key, "url": site}])
         with pytest.MonkeyPatch.context() as patch:
             visited = Visit(learner, language, window.new_page(), patch)
-            STATES[name].reach(visited)
+            {**STATES, **CARD_STATES}[name].reach(visited)
             yield visited
         window.close()
 

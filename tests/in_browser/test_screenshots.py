@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.in_browser.card_states import CARD_STATES
 from tests.in_browser.states import LANGUAGES, STATES, WIDTHS
 
 pytestmark = pytest.mark.once
@@ -34,7 +35,7 @@ def few_colors(png):
     return reduced.getvalue()
 
 
-@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("state", [*STATES, *CARD_STATES])
 def test_screenshot(visit, state, tmp_path):
     for language in LANGUAGES if UPDATES else LANGUAGES[-1:]:
         with visit(state, language) as visited:

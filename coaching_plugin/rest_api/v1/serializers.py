@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from coaching_plugin.disclosures import ShownDisclosure
@@ -41,6 +42,18 @@ class AnswerSerializer(serializers.Serializer):
     disclosure = StrictCharField(required=False, allow_null=True, max_length=64)
 
 
+class DismissalSerializer(serializers.Serializer):
+    """That the dashboard's card is not to be shown again, which is not taken back."""
+
+    dismissed = StrictBooleanField()
+
+    def validate_dismissed(self, dismissed: bool) -> bool:
+        """Return the one value that there is. Raises ``ValidationError`` for the other."""
+        if not dismissed:
+            raise serializers.ValidationError(_("A dismissed card does not come back."))
+        return dismissed
+
+
 def standing_json(user_id: int | None, standing: CoachingConsent | None, may_consent: bool) -> dict[str, Any]:
     """Return where a learner stands, in the four keys that the account MFE knows."""
     return {
@@ -49,6 +62,11 @@ def standing_json(user_id: int | None, standing: CoachingConsent | None, may_con
         "eligible_for_coaching": may_consent,
         "consent_form_seen": standing is not None and standing.has_answered,
     }
+
+
+def card_json(user_id: int | None, show: bool, consent_url: str) -> dict[str, Any]:
+    """Return whether the dashboard shows the card, and where it leads to."""
+    return {"user": user_id, "show": show, "consent_url": consent_url}
 
 
 def disclosure_json(shown: ShownDisclosure) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from coaching_plugin.rest_api.v1 import views
 urlpatterns = [
     path("users/<str:user_id>/", views.UserView.as_view(), name="api-user"),
     path("coaching_consent/<str:user_id>/", views.CoachingConsentView.as_view(), name="api-consent"),
+    path("dashboard_card/<str:user_id>/", views.DashboardCardView.as_view(), name="api-dashboard-card"),
     path("disclosure/", views.DisclosureView.as_view(), name="api-disclosure"),
     path("eligibility/<str:user_id>/", views.EligibilityView.as_view(), name="api-eligibility"),
 ]

@@ -1,4 +1,4 @@
-"""The API: the learner's own standing and answer, the disclosure, and the reasons of a verdict."""
+"""The API: the learner's own standing, answer and card, the disclosure, and the reasons of a verdict."""
 
 import logging
 import re
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -20,7 +21,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from coaching_plugin import consent, disclosures, eligibility, lms, toggles
+from coaching_plugin import consent, dashboard_card, disclosures, eligibility, lms, toggles
 from coaching_plugin.consent import Outcome
 from coaching_plugin.faults import log_fault
 from coaching_plugin.models import Disclosure, Door
@@ -175,6 +176,25 @@ class CoachingConsentView(AnswerResource):
     """``coaching_consent/{id}/``: the answer of a consent form."""
 
     door = Door.API
+
+
+class DashboardCardView(LearnerResource):
+    """``dashboard_card/{id}/``: whether the dashboard shows the card, and its dismissal."""
+
+    def get(self, request: Request, user_id: str) -> Response:
+        """Return whether there is a card to show, and the consent page to which it leads."""
+        return self._card(request, show=dashboard_card.card_of(request.user) is not None)
+
+    def patch(self, request: Request, user_id: str) -> Response:
+        """Dismiss the card for good; while there are no cards, nothing is stored."""
+        serializers.DismissalSerializer(data=request.data).is_valid(raise_exception=True)
+        if toggles.shows_dashboard_card():
+            consent.dismiss_card(request.user)
+        return self._card(request, show=False)
+
+    def _card(self, request: Request, show: bool) -> Response:
+        consent_url = lms.absolute_url(reverse("coaching:consent"))
+        return Response(serializers.card_json(request.user.id, show, consent_url))
 
 
 class DisclosureView(CoachingAPIView):

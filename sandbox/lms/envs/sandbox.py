@@ -106,23 +106,31 @@ MIDDLEWARE = [
     "edx_rest_framework_extensions.auth.jwt.middleware.EnsureJWTAuthSettingsMiddleware",
 ]
 
+CONTEXT_PROCESSORS = [
+    "django.template.context_processors.request",
+    "django.template.context_processors.i18n",
+    "django.template.context_processors.csrf",
+    "django.contrib.auth.context_processors.auth",
+    "django.contrib.messages.context_processors.messages",
+    "openedx.core.djangoapps.site_configuration.context_processors.platform_name",
+]
+MAKO_TEMPLATE_DIRS_BASE = [REPO_ROOT / "lms" / "templates"]
 TEMPLATES = [
     {
+        "NAME": "django",
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         "DIRS": [REPO_ROOT / "lms" / "templates"],
         "APP_DIRS": True,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.template.context_processors.i18n",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "openedx.core.djangoapps.site_configuration.context_processors.platform_name",
-            ],
-        },
+        "OPTIONS": {"context_processors": CONTEXT_PROCESSORS},
+    },
+    {
+        "NAME": "mako",
+        "BACKEND": "common.djangoapps.edxmako.backend.Mako",
+        "DIRS": [],  # derived from MAKO_TEMPLATE_DIRS_BASE, below
+        "APP_DIRS": False,
+        "OPTIONS": {"context_processors": CONTEXT_PROCESSORS},
     },
 ]
-MAKO_TEMPLATE_DIRS_BASE = [REPO_ROOT / "lms" / "templates"]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
@@ -271,5 +279,8 @@ def _parse(value):
 for _name, _value in os.environ.items():
     if _name.startswith("COACHING_"):
         globals()[_name] = _parse(_value)
+
+# The platform derives these between its plugins' common settings and their production ones.
+TEMPLATES[1]["DIRS"] = MAKO_TEMPLATE_DIRS_BASE
 
 add_plugins(__name__, ProjectType.LMS, SettingsType.PRODUCTION)

@@ -67,17 +67,17 @@ class AddDashboardCard(PipelineStep):
 class DismissCardView(LearnerPage):
     """The card's button, where no script sends it."""
 
-    http_method_names = ["post", "options"]
+    http_method_names = ["get", "post", "head", "options"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Dismiss nothing, and go back to the dashboard: a login that came between leads here."""
+        return redirect(self.next_url)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Dismiss the card for good, and go back to the dashboard."""
         if toggles.shows_dashboard_card():
             consent.dismiss_card(request.user)
         return redirect(self.next_url)
-
-    def after_login(self) -> str:
-        """Return where a login leads on to: this address shows nothing."""
-        return self.next_url
 
 
 def _fragment(request: HttpRequest, card: Card) -> Fragment:

@@ -47,7 +47,7 @@ class LearnerPage(View):
         try:
             self.next_url = access.safe_next_url(request, request.POST.get("next") or request.GET.get("next"))
             if not request.user.is_authenticated:
-                return redirect_to_login(self.after_login())
+                return redirect_to_login(with_next(request.path, self.next_url))
             return super().dispatch(request, *args, **kwargs)
         except CLIENT_ERRORS:
             raise
@@ -57,10 +57,6 @@ class LearnerPage(View):
             with contextlib.suppress(Exception):
                 access.let_through(request.user, FAILURE_SECONDS)
             return self.render("coaching_plugin/unavailable.html", status=503)
-
-    def after_login(self) -> str:
-        """Return where a login leads on to: to this page, with its way on."""
-        return with_next(self.request.path, self.next_url)
 
     def render(self, template: str, context: dict | None = None, status: int = 200) -> HttpResponse:
         """Render a template in the site's theme, with the way on."""

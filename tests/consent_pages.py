@@ -75,6 +75,7 @@ VISITS = {
     "dismissing the card while coaching is off": Visit("off", "post", DISMISS, 302),
     "dismissing the card fails": Visit("broken", "post", DISMISS, 503),
     "dismissing the card logged out": Visit("anonymous", "post", DISMISS, 302),
+    "a link to dismiss the card": Visit("undecided", "get", DISMISS, 302),
     "logged out": Visit("anonymous", "get", PAGE, 302),
     "an answer logged out": Visit("anonymous", "post", PAGE, 302, ACCEPT),
     "the confirmation logged out": Visit("anonymous", "get", ANSWERED, 302),
@@ -146,4 +147,4 @@ def way_on(response):
 
 def leads_to_our_pages(url):
     """Return whether an address is one of our pages, or the login that leads to them: these lead on to their next."""
-    return urlsplit(url).path in (PAGE, ANSWERED, SETTINGS, LOGIN)
+    return urlsplit(url).path in (PAGE, ANSWERED, SETTINGS, DISMISS, LOGIN)

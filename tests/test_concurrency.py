@@ -214,6 +214,19 @@ def test_no_twice_at_the_same_moment_is_one_no():
         assert_sound(learner)
 
 
+@pytest.mark.parametrize("answer", [accept_on_page, decline_by_api])
+def test_a_dismissal_of_the_card_beside_an_answer_leaves_both(answer):
+    for _ in range(TIMES):
+        learner = factories.eligible_learner()
+        tabs = [Tab(learner) for _ in range(3)]
+        statuses = meanwhile(answer(tabs[0]), *[tab.api("dashboard_card", dismissed=True) for tab in tabs[1:]])
+        assert_no_server_error(statuses)
+        row = assert_sound(learner)
+        assert row.has_answered
+        assert row.card_dismissed_at
+        assert len(kinds(learner)) == 1
+
+
 def test_yes_with_two_numbers_at_the_same_moment_ends_with_the_later():
     for _ in range(TIMES):
         learner = factories.eligible_learner()

@@ -244,6 +244,17 @@ class ConsentMachine(RuleBasedStateMachine):
         assert outcome.consent.has_answered == row.is_consented
 
     @rule()
+    def dismiss_card(self):
+        """Whatever the standing, it stays, and no event tells of it."""
+        before = self.row()
+        self.change(consent.dismiss_card)
+        row = self.row()
+        dismissed_at = row["card_dismissed_at"]
+        assert dismissed_at
+        if before:
+            assert row == {**before, "card_dismissed_at": before["card_dismissed_at"] or dismissed_at}
+
+    @rule()
     def erase(self):
         withdrawn = ["withdrawn"] * self.standing().is_consented
         erased = ["erased"] * self.personal_data_is_stored()

@@ -10,7 +10,7 @@ from django.urls import URLPattern, get_resolver, reverse
 from coaching_plugin import consent, disclosures
 from coaching_plugin.models import CoachedCourse
 from tests import factories
-from tests.consent_pages import ACCEPT, DECLINE, LEAVE, SIGN_UP
+from tests.consent_pages import ACCEPT, DECLINE, DISMISS, LEAVE, SIGN_UP
 from tests.factories import MB101, TYPED, evidence
 from tests.test_rest_api import assert_refused, stored
 
@@ -205,9 +205,15 @@ def test_the_admin_itself_can(coached):
 
 
 @pytest.mark.logs_personal_data("the address is the attacker's, and nothing of ours makes such a one")
-@pytest.mark.parametrize("path", ["/coaching/consent/", "/coaching/consent/answered/", f"/courses/{MB101}/courseware"])
+@pytest.mark.parametrize(
+    "path", ["/coaching/consent/", "/coaching/consent/answered/", DISMISS, "/dashboard", f"/courses/{MB101}/courseware"]
+)
 def test_a_link_answers_nothing(learner, path):
     client = Client()
     client.force_login(learner)
-    client.get(path, {**ACCEPT, "coaching_consent": "true", "_method": "POST", "csrfmiddlewaretoken": "x"})
-    assert not consent.standing(learner).has_answered
+    client.get(
+        path, {**ACCEPT, "coaching_consent": "true", "dismissed": "true", "_method": "POST", "csrfmiddlewaretoken": "x"}
+    )
+    standing = consent.standing(learner)
+    assert not standing.has_answered
+    assert not standing.card_dismissed_at

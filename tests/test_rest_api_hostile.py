@@ -20,6 +20,7 @@ from tests.test_rest_api import (
     as_mfe,
     assert_refused,
     consent_form,
+    dashboard_card,
     disclosure,
     profile,
     standing,
@@ -95,7 +96,7 @@ BODIES = {
 @pytest.mark.parametrize("body", BODIES)
 def test_what_is_no_json_object_is_refused(learner, mfe, body):
     before = stored()
-    for path in (users, consent_form):
+    for path in (users, consent_form, dashboard_card):
         assert_refused(send(mfe, path(learner), BODIES[body]), 400, "coaching")
     assert stored() == before
 
@@ -259,7 +260,7 @@ TYPES = {
 def test_only_json_is_read(learner, mfe, kind):
     before = stored()
     content_type, body = TYPES[kind]
-    for path in (users, consent_form):
+    for path in (users, consent_form, dashboard_card):
         assert_refused(send(mfe, path(learner), body, content_type), 415, "coaching")
     assert stored() == before
 
@@ -295,7 +296,7 @@ def test_json_that_says_it_is_utf_8_is_read(learner, mfe):
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE", "PROPFIND"])
 def test_other_methods_are_refused(learner, mfe, method):
     before = stored()
-    for path in (users, consent_form):
+    for path in (users, consent_form, dashboard_card):
         assert_refused(send(mfe, path(learner), json.dumps(ACCEPT), method=method), 405, "coaching")
     assert stored() == before
 
@@ -408,7 +409,7 @@ def test_strange_headers_keep_nobody_from_answering(learner, mfe, headers):
 )
 def test_credentials_that_are_none_are_refused(learner, client, authorization):
     client.raise_request_exception = False
-    for path in (users, consent_form):
+    for path in (users, consent_form, dashboard_card):
         response = send(client, path(learner), json.dumps(ACCEPT), HTTP_AUTHORIZATION=authorization)
         assert_refused(response, 401, "coaching")
     assert_nothing_given(learner)

@@ -9,22 +9,29 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
 from common.djangoapps.student.models import CourseEnrollment
 from completion.models import BlockCompletion
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import cache
 from django.db.models.signals import post_save
+from django.http import HttpResponse
+from django.template import TemplateDoesNotExist
+from django.template.loader import get_template
 from django.test import Client
 from django.utils import timezone
 from lms.djangoapps.course_goals.models import UserActivity
 from lms.djangoapps.courseware.models import StudentModule
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.catalog.utils import course_run_keys_for_program, get_programs
+from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from openedx.core.djangoapps.user_api.accounts.api import update_account_settings
 from openedx.core.djangoapps.user_api.accounts.signals import USER_RETIRE_LMS_CRITICAL
 from openedx.core.djangoapps.user_api.errors import AccountValidationError, UserNotAuthorized
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
+from openedx_filters import PipelineStep
+from openedx_filters.learning.filters import DashboardRenderStarted
 from sandbox_demo.cast import MB101, MB102, PEOPLE, PLAIN, PROGRAM
 
 from tests.fixtures_sandbox import log_in, logged_in, seed
@@ -578,3 +585,120 @@ def test_the_language_cookie_sets_language_and_direction(language, direction):
     client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
 
     assert f'<html lang="{language}" dir="{direction}">' in client.get("/").content.decode()
+
+
+# The legacy dashboard -------------------------------------------------------------------------------------------------
+
+
+class OtherContext(PipelineStep):
+    def run_filter(self, context, template_name, **kwargs):
+        assert context["plugins"], "plugins have added theirs before"
+        assert template_name == "dashboard.html"
+        return {"template_name": "dashboard.html", "context": {**context, "course_enrollments": []}}
+
+
+class InvalidDashboard(PipelineStep):
+    def run_filter(self, context, template_name, **kwargs):
+        raise DashboardRenderStarted.RenderInvalidDashboard(
+            "No.", dashboard_template="dashboard.html", template_context={"course_enrollments": []}
+        )
+
+
+class Redirect(PipelineStep):
+    def run_filter(self, context, template_name, **kwargs):
+        raise DashboardRenderStarted.RedirectToPage("Elsewhere.", redirect_to="/privacy")
+
+
+class RedirectNowhere(PipelineStep):
+    def run_filter(self, context, template_name, **kwargs):
+        raise DashboardRenderStarted.RedirectToPage("Elsewhere.")
+
+
+class CustomResponse(PipelineStep):
+    def run_filter(self, context, template_name, **kwargs):
+        raise DashboardRenderStarted.RenderCustomResponse("Mine.", response=HttpResponse("Mine.", status=418))
+
+
+@pytest.fixture
+def dashboard_with(settings):
+    """Return what opens the dashboard of a learner with this one step."""
+
+    def open_with(step):
+        path = f"{__name__}.{step.__name__}"
+        settings.OPEN_EDX_FILTERS_CONFIG = {DashboardRenderStarted.filter_type: {"pipeline": [path]}}
+        settings.OPEN_EDX_FILTERS_CONFIG[DashboardRenderStarted.filter_type]["fail_silently"] = False
+        return logged_in("plain").get("/dashboard")
+
+    return open_with
+
+
+def test_the_dashboard_shows_the_learners_courses_beside_a_side_column():
+    page = logged_in("eligible").get("/dashboard").content.decode()
+
+    assert "Statistics Fundamentals I<" in page
+    assert "Statistics Fundamentals II<" in page
+    assert "Introduction to Astronomy" not in page
+    assert page.index('class="main-container"') < page.index('<div class="side-container" role="complementary">')
+
+
+def test_a_filter_changes_the_context_after_the_plugins_have(dashboard_with):
+    assert "Introduction to Astronomy" in logged_in("plain").get("/dashboard").content.decode()
+
+    assert "You are not enrolled in any courses yet." in dashboard_with(OtherContext).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("step", "status", "said"),
+    [
+        (InvalidDashboard, 200, "You are not enrolled in any courses yet."),
+        (Redirect, 302, "/privacy"),
+        (RedirectNowhere, 302, "/account"),
+        (CustomResponse, 418, "Mine."),
+    ],
+)
+def test_a_filter_may_have_something_else_answered(dashboard_with, step, status, said):
+    response = dashboard_with(step)
+
+    assert response.status_code == status
+    assert said in (response.headers["Location"] if status == 302 else response.content.decode())
+
+
+def test_mako_pages_and_django_pages_have_one_frame():
+    """Header and footer are the same, to the letter."""
+    client = logged_in("plain")
+    frames = []
+    for path in ("/dashboard", "/privacy"):
+        page = BeautifulSoup(client.get(path).content, "html.parser")
+        for token in page.select("[name=csrfmiddlewaretoken]"):
+            token.decompose()
+        parts = page.select("head > link[href*='theme.css'], .skip-link, .site-header, .site-footer")
+        frames.append([str(part) for part in parts])
+        assert len(parts) == 4
+        assert page.title.text.strip().endswith("| Sandbox Academy")
+    assert frames[0] == frames[1]
+
+
+@pytest.mark.parametrize(
+    ("language", "direction", "heading"), [("es-419", "ltr", "Mis cursos"), ("ar", "rtl", "مقرراتي")]
+)
+def test_mako_pages_are_translated(language, direction, heading):
+    client = logged_in("plain")
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = language
+    page = BeautifulSoup(client.get("/dashboard").content, "html.parser")
+
+    assert (page.html["lang"], page.html["dir"]) == (language, direction)
+    assert page.h1.text == heading
+    assert page.title.text.startswith({"ar": "لوحة المعلومات", "es-419": "Panel"}[language])
+
+
+def test_mako_escapes_where_a_template_says_so():
+    CourseOverview.objects.filter(id=PLAIN).update(display_name="<script>alert(1)</script>${7 * 2}")
+
+    page = logged_in("plain").get("/dashboard").content.decode()
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;${7 * 2}" in page
+
+
+def test_a_mako_template_that_is_not_there_is_told_as_django_tells_it():
+    with pytest.raises(TemplateDoesNotExist):
+        get_template("no_such_template.html", using="mako")

@@ -165,6 +165,13 @@ def test_steps_that_are_not_all_there_are_not_there(config):
     assert not has_course_steps(config)
 
 
+def test_the_steps_of_the_course_doors_are_a_question_of_their_own():
+    """Whether the dashboard's step is there decides nothing about the middleware."""
+    course_steps_alone = {filter_type: [step] for filter_type, step in COURSE_STEPS.items()}
+    assert has_course_steps(course_steps_alone)
+    assert set(STEPS) - set(COURSE_STEPS) == {"org.openedx.learning.dashboard.render.started.v1"}
+
+
 def test_the_steps_can_be_imported():
     assert all(hasattr(import_string(step), "run_filter") for step in OURS)
     assert callable(import_string(MIDDLEWARE))

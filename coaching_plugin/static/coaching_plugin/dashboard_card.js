@@ -38,6 +38,7 @@
   const dismiss = async (card, form) => {
     const button = form.querySelector("button");
     const status = card.querySelector(".coaching-card-status");
+    // A second click, or this script a second time.
     if (button.getAttribute("aria-disabled") === "true") {
       return;
     }
@@ -62,8 +63,7 @@
   const listen = () => {
     const card = document.getElementById("coaching-card");
     const form = card && card.querySelector("form");
-    if (form && !form.dataset.isHeard) {
-      form.dataset.isHeard = "true";
+    if (form) {
       form.addEventListener("submit", (event) => {
         event.preventDefault();
         dismiss(card, form);

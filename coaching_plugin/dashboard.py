@@ -21,9 +21,9 @@ from coaching_plugin.views import LearnerPage
 
 log = logging.getLogger(__name__)
 
-# A Mako template that inherits whatever dashboard was to be rendered, which the context names under this key.
+# A Mako template that inherits whatever dashboard was to be rendered. Which, and the card, it finds in the context.
 TEMPLATE = "coaching_plugin/dashboard.html"
-BASE = "coaching_dashboard_base"
+BASE, CARD = "coaching_dashboard_base", "coaching_dashboard_card"
 
 
 def plugin_context(context: dict[str, Any]) -> dict[str, Fragment]:
@@ -53,15 +53,16 @@ class AddDashboardCard(PipelineStep):
     def run_filter(self, context, template_name, **kwargs):
         """Change the template where there is a card; raises nothing, and changes nothing otherwise."""
         try:
-            ours = context.get("plugins", {}).get("coaching_plugin", {})
-            if "dashboard_card" not in ours or template_name == TEMPLATE:
+            card = context.get("plugins", {}).get("coaching_plugin", {}).get("dashboard_card")
+            if card is None or template_name == TEMPLATE:
                 return {}
             # Looked for before it is too late to leave the dashboard as it was.
             engines["mako"].get_template(TEMPLATE)
+            base = f"/{template_name.lstrip('/')}"  # or it would be looked for in the folder of ours
+            return {"template_name": TEMPLATE, "context": {**context, BASE: base, CARD: card}}
         except Exception as error:
             log_fault(log, error, "The coaching card is left to the theme, since it cannot be added")
             return {}
-        return {"template_name": TEMPLATE, "context": {**context, BASE: f"/{template_name.lstrip('/')}"}}
 
 
 class DismissCardView(LearnerPage):

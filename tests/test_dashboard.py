@@ -240,6 +240,19 @@ def test_a_context_without_plugins_is_left_alone(browser, settings, caplog):
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
+def test_a_step_that_takes_the_plugins_out_after_ours_does_not_break_the_page(browser, settings):
+    use_steps(settings, OURS, EmptyContext)
+    assert len(to_be_placed(open_dashboard(browser))) == 1
+
+
+@pytest.mark.parametrize("left", [{"context": None}, {"context": {"plugins": None}}, {"template_name": None}], ids=str)
+def test_what_another_step_left_in_disorder_is_logged_and_left(learner, rf, caplog, left):
+    given = {"context": {"plugins": {"coaching_plugin": {"dashboard_card": Fragment()}}}, "template_name": "x.html"}
+    step = dashboard.AddDashboardCard(filter_type=FILTER, running_pipeline=[OURS])
+    assert step.run_filter(**{**given, **left}) == {}
+    assert "The coaching card is left to the theme" in caplog.text
+
+
 def test_a_step_that_leads_elsewhere_leads_there(browser, settings, monkeypatch):
     use_steps(settings, OURS, GoElsewhere)
     assert browser.get(DASHBOARD).headers["Location"] == "/courses/"

@@ -103,7 +103,9 @@ def test_wheel_and_sdist_carry_every_file_of_the_package(in_wheel, in_sdist):
     assert files_of_the_package() - in_sdist == set()
 
 
-@pytest.mark.parametrize("kind", ["templates/", "static/", "conf/locale/ar/", "locale/ar/", "migrations/0001"])
+@pytest.mark.parametrize(
+    "kind", ["templates/", "mako_templates/", "static/", "conf/locale/ar/", "locale/ar/", "migrations/0001"]
+)
 def test_every_kind_of_file_is_there_at_all(in_wheel, kind):
     assert any(name.startswith(f"coaching_plugin/{kind}") for name in in_wheel)
 
@@ -130,4 +132,4 @@ def test_the_wheel_loads_from_a_clean_environment(built, tmp_path):
     assert Path(loaded["path"]).is_relative_to(clean)
     assert "CoachingConsent" in loaded["models"]
     assert loaded["arabic"] == "هل يهمّك الحصول على مرشد؟"
-    assert loaded["registered"] == ["settings_config", "signals_config", "url_config"]
+    assert loaded["registered"] == ["settings_config", "signals_config", "url_config", "view_context_config"]

@@ -1,0 +1,1 @@
+"""Coaching consent for Open edX, in a platform that Tutor runs."""

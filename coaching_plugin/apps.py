@@ -57,10 +57,10 @@ class CoachingPluginConfig(AppConfig):
     }
 
     def ready(self):
-        """Have this process notice its own changes of the coached course runs at once."""
+        """Register the system checks, and have this process notice its own changes of the coached course runs."""
         from django.db.models.signals import post_delete, post_save
 
-        from coaching_plugin import coached_courses
+        from coaching_plugin import checks, coached_courses  # noqa: F401
         from coaching_plugin.models import CoachedCourse
 
         for signal in (post_save, post_delete):

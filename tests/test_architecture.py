@@ -14,7 +14,7 @@ CORE = {
     "faults", "ledger", "lms", "models", "phone", "refusals", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
-    "account_settings", "admin", "course_doors", "dashboard", "forms", "management", "middleware", "partner",
+    "account_settings", "admin", "checks", "course_doors", "dashboard", "forms", "management", "middleware", "partner",
     "pipeline", "reports", "rest_api", "signals", "templatetags", "urls", "views",
 }  # fmt: skip
 SAYS_NOTHING = {"base", "common_utils", "helpers", "lib", "misc", "tools", "util", "utils"}

@@ -35,7 +35,14 @@ def has_course_steps(config: dict[str, Any] | None) -> bool:
     return all(step in _pipeline((config or {}).get(filter_type) or {}) for filter_type, step in COURSE_STEPS.items())
 
 
-def _pipeline(entry: Any) -> list[str]:
+def steps_of(config: Any, filter_type: str) -> list[Any]:
+    """Return the steps that stand in a filter configuration, which may be of any type, for one filter."""
+    return _pipeline(config.get(filter_type)) if isinstance(config, dict) else []
+
+
+def _pipeline(entry: Any) -> list[Any]:
     if isinstance(entry, dict):
-        entry = entry.get("pipeline") or []
-    return [entry] if isinstance(entry, str) else list(entry)
+        entry = entry.get("pipeline")
+    if isinstance(entry, str) and entry:
+        return [entry]
+    return list(entry) if isinstance(entry, list | tuple) else []

@@ -1,0 +1,104 @@
+"""Does what the plugin merged into the LMS's settings still stand in them, or has a later assignment replaced it?"""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Warning, register
+
+from coaching_plugin import lms
+from coaching_plugin.settings import common
+from coaching_plugin.settings.filters import STEPS, steps_of
+
+_REPLACED = "Something that runs after the plugins' settings, a patch of Tutor's perhaps, has assigned {name}."
+
+STEPS_ARE_MISSING = "coaching_plugin.W001"
+NO_COURSE_DOOR = "coaching_plugin.W002"
+PATHS_ARE_LOGGED = "coaching_plugin.W003"
+STANDS_TWICE = "coaching_plugin.W004"
+
+
+@register("coaching_plugin")
+def check_shared_settings(**kwargs) -> list[CheckMessage]:
+    """Warn of each of our parts that is missing from a shared setting, or stands there more than once."""
+    return [*_missing_steps(), *_missing_course_door(), *_logged_paths(), *_repeated()]
+
+
+def _missing_steps() -> list[CheckMessage]:
+    missing = {filter_type: step for filter_type, step in STEPS.items() if step not in _pipeline(filter_type)}
+    if not missing:
+        return []
+    additions = "; ".join(
+        f'OPEN_EDX_FILTERS_CONFIG.setdefault("{filter_type}", {{"fail_silently": True, "pipeline": []}})'
+        f'["pipeline"].append("{step}")'
+        for filter_type, step in missing.items()
+    )
+    return [
+        Warning(
+            f"Steps of ours are missing from OPEN_EDX_FILTERS_CONFIG: {', '.join(missing.values())}.",
+            hint=f"{_REPLACED.format(name='it')} Add to it there instead of assigning it. What is missing: {additions}",
+            id=STEPS_ARE_MISSING,
+        )
+    ]
+
+
+def _missing_course_door() -> list[CheckMessage]:
+    if common.COURSE_DOOR_MIDDLEWARE in _listed("MIDDLEWARE") or _steps_are_the_course_door():
+        return []
+    return [
+        Warning(
+            "Nobody is asked on entering a course: our filter steps are not in effect on this platform, "
+            "and our middleware is missing from MIDDLEWARE.",
+            hint=f"{_REPLACED.format(name='MIDDLEWARE')} Use MIDDLEWARE.append(...) there instead of assigning it, or "
+            f'put "{common.COURSE_DOOR_MIDDLEWARE}" last.',
+            id=NO_COURSE_DOOR,
+        )
+    ]
+
+
+def _logged_paths() -> list[CheckMessage]:
+    present = _listed("TRACKING_IGNORE_URL_PATTERNS")
+    missing = [pattern for pattern in common.TRACKING_IGNORE_URL_PATTERNS if pattern not in present]
+    if not missing:
+        return []
+    return [
+        Warning(
+            "Phone numbers and names that learners send us would be written to the tracking log: "
+            f"TRACKING_IGNORE_URL_PATTERNS lacks {', '.join(missing)}.",
+            hint=f"{_REPLACED.format(name='it')} Use TRACKING_IGNORE_URL_PATTERNS.append(...) there instead of "
+            f"assigning it, or name these as well: {missing!r}",
+            id=PATHS_ARE_LOGGED,
+        )
+    ]
+
+
+def _repeated() -> list[CheckMessage]:
+    counts = {(common.COURSE_DOOR_MIDDLEWARE, "MIDDLEWARE"): _listed("MIDDLEWARE")}
+    for filter_type, step in STEPS.items():
+        counts[(step, f'OPEN_EDX_FILTERS_CONFIG["{filter_type}"]')] = _pipeline(filter_type)
+    return [
+        Warning(
+            f"{ours} stands {present.count(ours)} times in {place}, and does its work as often.",
+            hint="The plugin adds it by itself: take yours out.",
+            id=STANDS_TWICE,
+        )
+        for (ours, place), present in counts.items()
+        if present.count(ours) > 1
+    ]
+
+
+def _pipeline(filter_type: str) -> list[Any]:
+    return steps_of(getattr(settings, "OPEN_EDX_FILTERS_CONFIG", None), filter_type)
+
+
+def _listed(name: str) -> list[Any]:
+    """Return what a setting lists; one of another type lists nothing."""
+    value = getattr(settings, name, None)
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _steps_are_the_course_door() -> bool:
+    try:
+        return lms.calls_courseware_filters()
+    except Exception:
+        # A filter configuration of some other type is nothing that the steps can stand in.
+        return False

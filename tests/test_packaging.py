@@ -16,6 +16,8 @@ pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parent.parent
 BUILT_FROM = ["LICENSE", "CHANGELOG.rst", "MANIFEST.in", "README.rst", "coaching_plugin", "pyproject.toml", "setup.py"]
+# Beside them in the checkout, with packages of their own.
+NOT_OURS = ["sandbox", "tutor"]
 CARRIED = {".css", ".html", ".js", ".mo", ".po", ".py", ".svg", ".txt"}
 
 # Runs in the clean environment, outside of the checkout: load the app from its entry point as the LMS does.
@@ -63,9 +65,10 @@ def run(*command, cwd):
 def built(tmp_path_factory):
     """Return the folder with an sdist, and the wheel that was built from it, of a copy of the tree."""
     source, dist = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
-    for name in BUILT_FROM:
+    generated = shutil.ignore_patterns("__pycache__", ".tox", "*.egg-info", "build")
+    for name in BUILT_FROM + NOT_OURS:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, source / name, symlinks=True, ignore=generated)
         else:
             shutil.copy(ROOT / name, source / name)
     run(sys.executable, "-m", "build", "--outdir", dist, source, cwd=source)
@@ -117,6 +120,10 @@ def test_the_license_goes_along(in_wheel, in_sdist):
 
 def test_nothing_else_is_installed(in_wheel):
     assert {name.split("/")[0] for name in in_wheel if ".dist-info/" not in name} == {"coaching_plugin"}
+
+
+def test_nothing_of_the_other_packages_is_in_the_sdist(in_sdist):
+    assert {name.split("/")[0] for name in in_sdist} & set(NOT_OURS) == set()
 
 
 def test_the_wheel_loads_from_a_clean_environment(built, tmp_path):

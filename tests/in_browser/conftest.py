@@ -55,12 +55,18 @@ def site(chromium, committed, live_server, settings):
 
 
 @pytest.fixture
-def new_window(chromium, site):
+def origins(site):
+    """Where pages may load from, as host and port: the site, to which a test may add."""
+    return {urlsplit(site).netloc}
+
+
+@pytest.fixture
+def new_window(chromium, site, origins):
     """Open windows of a browser, each with cookies of its own; nothing may be loaded from elsewhere, or break."""
     windows, troubles = [], []
 
     def guard(route):
-        if urlsplit(route.request.url).netloc != urlsplit(site).netloc:
+        if urlsplit(route.request.url).netloc not in origins:
             troubles.append(f"loaded from elsewhere: {route.request.url}")
             route.abort()
         else:

@@ -113,7 +113,12 @@ def run(command, **environment):
 @pytest.mark.once
 def test_settings_follow_from_where_the_mfes_are():
     names = ["LMS_ROOT_URL", "CORS_ALLOWED_ORIGINS", "CSRF_TRUSTED_ORIGINS", "LOGIN_REDIRECT_WHITELIST", "MFE_CONFIG"]
-    names += ["LEARNING_MICROFRONTEND_URL", "ACCOUNT_MICROFRONTEND_URL", "PROFILE_MICROFRONTEND_URL"]
+    names += [
+        "SANDBOX_HAS_ACCOUNT_MFE",
+        "LEARNING_MICROFRONTEND_URL",
+        "ACCOUNT_MICROFRONTEND_URL",
+        "PROFILE_MICROFRONTEND_URL",
+    ]
     probe = (
         f"from django.conf import settings as s; import json; print(json.dumps({{n: getattr(s, n) for n in {names}}}))"
     )
@@ -135,7 +140,8 @@ def test_settings_follow_from_where_the_mfes_are():
     assert found["LOGIN_REDIRECT_WHITELIST"] == ["localhost:1997", "localhost:2000", "localhost:1995"]
     assert found["LEARNING_MICROFRONTEND_URL"] == found["MFE_CONFIG"]["LEARNING_BASE_URL"]
     assert found["LEARNING_MICROFRONTEND_URL"] == "http://localhost:2000/learning"
-    assert found["ACCOUNT_MICROFRONTEND_URL"] == "http://localhost:8123/account"
+    assert found["ACCOUNT_MICROFRONTEND_URL"] == "http://localhost:8123/account/settings"
+    assert found["SANDBOX_HAS_ACCOUNT_MFE"] is False
     assert found["PROFILE_MICROFRONTEND_URL"] == "http://localhost:1995"
     assert found["MFE_CONFIG"]["LMS_BASE_URL"] == "http://localhost:8123"
     assert found["MFE_CONFIG"]["SESSION_COOKIE_DOMAIN"] == "localhost"
@@ -491,13 +497,16 @@ def test_the_language_that_an_mfe_sets_is_that_of_the_pages(demo):
 # Where the MFEs are
 
 
-def test_dashboard_and_courses_are_where_the_mfes_are(demo, settings):
+def test_dashboard_account_and_courses_are_where_the_mfes_are(demo, settings):
     client = client_of("eligible")
-    assert client.get("/dashboard").status_code == 200
+    assert client.get("/dashboard").status_code == client.get("/account/settings").status_code == 200
 
     settings.LEARNER_HOME_MICROFRONTEND_URL = "http://localhost:1996"
     settings.LEARNING_MICROFRONTEND_URL = "http://localhost:2000/learning"
+    settings.ACCOUNT_MICROFRONTEND_URL = "http://localhost:1997"
+    settings.SANDBOX_HAS_ACCOUNT_MFE = True
 
+    assert client.get("/account/settings").url == "http://localhost:1997"
     assert client.get("/dashboard").url == "http://localhost:1996"
     courses = client.get("/api/learner_home/init").json()["courses"]
     assert {course["courseRun"]["homeUrl"] for course in courses} == {

@@ -1,5 +1,6 @@
 """The start page of the demo, and stand-ins for the learning MFE and account settings."""
 
+from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
@@ -47,7 +48,9 @@ def learning_mfe(request, course_id, page=""):
 
 @login_required
 def account_settings(request):
-    """Stand in for account settings, as a theme would make such a page: the platform's own is an MFE."""
+    """Stand in for account settings, as a theme would make such a page, or lead to the MFE that they are elsewhere."""
+    if settings.SANDBOX_HAS_ACCOUNT_MFE:
+        return HttpResponseRedirect(settings.ACCOUNT_MICROFRONTEND_URL)
     return render(request, "sandbox_demo/account_settings.html")
 
 

@@ -33,9 +33,10 @@ MFE_ORIGINS = mfes.allowed_origins(os.environ)
 LMS_BASE = f"{urlsplit(MFE_ORIGINS[0]).hostname if MFE_ORIGINS else mfes.HOSTS[0]}:{PORT}"
 LMS_ROOT_URL = f"http://{LMS_BASE}"
 LEARNING_MICROFRONTEND_URL = f"{LMS_ROOT_URL}/learning"
-ACCOUNT_MICROFRONTEND_URL = f"{LMS_ROOT_URL}/account"
+ACCOUNT_MICROFRONTEND_URL = f"{LMS_ROOT_URL}/account/settings"
 LEARNER_HOME_MICROFRONTEND_URL = None
 globals().update(mfes.microfrontend_urls(os.environ))
+SANDBOX_HAS_ACCOUNT_MFE = "ACCOUNT_MICROFRONTEND_URL" in mfes.microfrontend_urls(os.environ)
 
 MFE_CONFIG = mfes.configuration(LMS_ROOT_URL, PLATFORM_NAME, LEARNING_MICROFRONTEND_URL, ACCOUNT_MICROFRONTEND_URL)
 

@@ -15,12 +15,19 @@ STEPS_ARE_MISSING = "coaching_plugin.W001"
 NO_COURSE_DOOR = "coaching_plugin.W002"
 PATHS_ARE_LOGGED = "coaching_plugin.W003"
 STANDS_TWICE = "coaching_plugin.W004"
+NO_DASHBOARD_CARD = "coaching_plugin.W005"
 
 
 @register("coaching_plugin")
 def check_shared_settings(**kwargs) -> list[CheckMessage]:
     """Warn of each of our parts that is missing from a shared setting, or stands there more than once."""
-    return [*_missing_steps(), *_missing_course_door(), *_logged_paths(), *_repeated()]
+    return [
+        *_missing_steps(),
+        *_missing_course_door(),
+        *_logged_paths(),
+        *_repeated(),
+        *_missing_mako_templates(),
+    ]
 
 
 def _missing_steps() -> list[CheckMessage]:
@@ -83,6 +90,19 @@ def _repeated() -> list[CheckMessage]:
         )
         for (ours, place), present in counts.items()
         if present.count(ours) > 1
+    ]
+
+
+def _missing_mako_templates() -> list[CheckMessage]:
+    if common.MAKO_TEMPLATES in map(str, _listed("MAKO_TEMPLATE_DIRS_BASE")):
+        return []
+    return [
+        Warning(
+            "The dashboard of the LMS itself cannot show the card: our folder is missing from MAKO_TEMPLATE_DIRS_BASE.",
+            hint=f"{_REPLACED.format(name='it')} Use MAKO_TEMPLATE_DIRS_BASE.append(...) there instead of assigning "
+            f'it, or name this folder as well: "{common.MAKO_TEMPLATES}"',
+            id=NO_DASHBOARD_CARD,
+        )
     ]
 
 

@@ -19,7 +19,7 @@ from coaching_plugin.settings import common
 from coaching_plugin.settings.filters import STEPS
 
 MIDDLEWARE = common.COURSE_DOOR_MIDDLEWARE
-SHARED = ["OPEN_EDX_FILTERS_CONFIG", "MIDDLEWARE", "TRACKING_IGNORE_URL_PATTERNS"]
+SHARED = ["OPEN_EDX_FILTERS_CONFIG", "MIDDLEWARE", "TRACKING_IGNORE_URL_PATTERNS", "MAKO_TEMPLATE_DIRS_BASE"]
 THEIRS = "other_plugin.pipeline.Step"
 
 
@@ -131,6 +131,19 @@ def test_a_path_that_would_be_logged_is_told(settings, pattern):
     assert named == [pattern]
 
 
+# The dashboard card
+
+
+def test_a_folder_of_templates_that_is_missing_is_told(settings):
+    theirs = [path for path in settings.MAKO_TEMPLATE_DIRS_BASE if str(path) != common.MAKO_TEMPLATES]
+    settings.MAKO_TEMPLATE_DIRS_BASE = theirs
+    (message,) = found()
+    assert message.id == "coaching_plugin.W005"
+    assert f'"{common.MAKO_TEMPLATES}"' in message.hint
+    settings.MAKO_TEMPLATE_DIRS_BASE = [*theirs, Path(common.MAKO_TEMPLATES)]
+    assert found() == []
+
+
 # Twice
 
 
@@ -191,6 +204,12 @@ def test_tracking_patterns_that_make_no_sense_are_none(settings, value):
 
 
 @pytest.mark.parametrize("value", NONSENSE.values(), ids=NONSENSE)
+def test_folders_of_templates_that_make_no_sense_are_none(settings, value):
+    settings.MAKO_TEMPLATE_DIRS_BASE = value
+    assert ids() == ["coaching_plugin.W005"]
+
+
+@pytest.mark.parametrize("value", NONSENSE.values(), ids=NONSENSE)
 def test_steps_cannot_be_in_effect_in_a_configuration_that_makes_no_sense(settings, value):
     settings.OPEN_EDX_FILTERS_CONFIG = value
     settings.MIDDLEWARE = []
@@ -235,10 +254,11 @@ def test_an_lms_whose_settings_were_assigned_starts_and_says_so(tmp_path, hooks)
 OPEN_EDX_FILTERS_CONFIG = {json.dumps({next(iter(STEPS)): [THEIRS]})}
 MIDDLEWARE = [name for name in MIDDLEWARE if "coaching" not in name]
 TRACKING_IGNORE_URL_PATTERNS = ["^/event"]
+MAKO_TEMPLATE_DIRS_BASE = []
 """
     done = manage_check(assignments, tmp_path, hooks)
     assert done.returncode == 0, "a warning stops nothing"
-    for number in (1, 2, 3):
+    for number in (1, 2, 3, 5):
         assert f"(coaching_plugin.W00{number})" in done.stderr
     assert "HINT" in done.stderr
     assert manage_check(assignments, tmp_path, hooks, "--fail-level", "WARNING").returncode == 1

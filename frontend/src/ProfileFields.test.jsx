@@ -231,7 +231,7 @@ describe('the phone number', () => {
   });
 
   test('cannot be removed while consent is on: the LMS says so', async () => {
-    const message = 'Enter your mobile phone number.';
+    const message = 'Your coach needs this number. To remove it, stop being coached first.';
     await settings({
       [STANDING]: standing({ coaching_consent: true }),
       [ACCOUNT]: { phone_number: NUMBER },

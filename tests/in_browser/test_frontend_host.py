@@ -154,7 +154,7 @@ def test_a_learner_changes_everything_in_account_settings(open_page, learner):
 
     save(page, "")
     expect(phone(page)).to_be_focused()
-    assert "Enter your mobile phone number" in described_by(phone(page))
+    assert "Your coach needs this number." in described_by(phone(page))
     assert profile_number(learner) == NUMBER
     page.reload()
     expect(phone(page)).to_have_value(NUMBER)

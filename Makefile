@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test coverage bench mutation quality quality-checks tox messages clean
+.PHONY: help demo demo-reset test coverage bench mutation quality quality-checks tox frontend tutor messages clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -10,6 +10,8 @@ DJANGO := Django~=5.2.0
 PYTEST_ARGS ?=
 # Further arguments for the benchmark: make bench BENCH_ARGS="--rounds 300"
 BENCH_ARGS ?=
+# Further arguments for tox in tutor/: make tutor TUTOR_TOX_ARGS="-e tutor22"
+TUTOR_TOX_ARGS ?=
 # Mutants to try (again): make mutation MUTANTS="coaching_plugin.phone.*"
 MUTANTS ?=
 
@@ -64,14 +66,26 @@ quality-checks:
 tox: $(VENV)/.tox-installed ## Run the suite with every Python, Django and platform generation that is here
 	$(BIN)/python -m tox run
 
+frontend: frontend/node_modules/.installed ## Test, build and weigh the React components, and build the page that they are tried on (Node 20 or later)
+	cd frontend && npm run lint && npm test && npm run size && npm run build:host
+
+tutor: $(VENV)/.tox-installed ## Render the Tutor plugin with Tutor 21 and 22, without tutor-mfe and with it
+	cd tutor && ../$(BIN)/python -m tox run-parallel --parallel-no-spinner $(TUTOR_TOX_ARGS)
+
 messages: $(VENV)/.tests-installed ## Extract the texts to translate, and compile the translations (needs GNU gettext)
 	cd coaching_plugin && ../$(BIN)/django-admin makemessages -l es_419 -l ar --no-obsolete --no-location
 	cd coaching_plugin && ../$(BIN)/django-admin compilemessages
 	cd sandbox && ../$(BIN)/django-admin makemessages -l es_419 -l ar --no-obsolete --no-location
 	cd sandbox && ../$(BIN)/django-admin compilemessages
 
+frontend/node_modules/.installed: frontend/package.json frontend/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is not here: install Node 20 or later"; exit 1; } >&2
+	cd frontend && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
 clean: ## Remove what was built, installed and cached, and the demo's data
-	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov mutants build dist *.egg-info
+	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov mutants build dist *.egg-info \
+		frontend/node_modules frontend/dist frontend/host/dist tutor/.tox
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment. The stamps say what is installed; each is remade when what it was made from changes.

@@ -52,7 +52,7 @@ class LearnerPage(View):
         except CLIENT_ERRORS:
             raise
         except Exception as error:
-            log_fault(log, error, "User %s: the consent page failed", request.user.id)
+            log_fault(log, error, "User %s: the page %s failed", request.user.id, request.path)
             # Or a course door would send the learner straight back here. Without a cache the doors stand open anyway.
             with contextlib.suppress(Exception):
                 access.let_through(request.user, FAILURE_SECONDS)

@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from coaching_plugin import consent
 from tests.factories import CANADIAN, NUMBER, TYPED
-from tests.in_browser.states import COURSE, ENDINGS, ERRORS, PAGE, SETTINGS, STATES
+from tests.in_browser.states import COURSE, ENDINGS, ERRORS, PAGE, SETTINGS, SETTINGS_PAGE, STATES
 
 pytestmark = pytest.mark.once
 
@@ -97,7 +97,8 @@ UNSAVED = ("settings", "settings-not-available")
 def expected_order(state):
     if state in ENDINGS:
         way_on = "/dashboard" if state == "signed-up-without-a-course" else COURSE
-        change_of_mind = [f"{PAGE}?{urlencode({'next': COURSE})}"] if state == "said-no" else []
+        change_of_mind = {"said-no": PAGE, "page-fails": None}.get(state, SETTINGS_PAGE)
+        change_of_mind = [f"{change_of_mind}?{urlencode({'next': way_on})}"] if change_of_mind else []
         return [*HEADER, *change_of_mind, way_on, *FOOTER]
     if state in SETTINGS:
         wrong = [f"#id_{field}" for field in STATES[state].wrong]

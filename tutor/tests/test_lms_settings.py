@@ -13,7 +13,7 @@ import pytest
 import yaml
 from coaching_plugin.conf import DEFAULTS
 from coaching_plugin.settings import common, production
-from coaching_plugin.settings.filters import STEPS, has_our_steps
+from coaching_plugin.settings.filters import STEPS, steps_of
 from conftest import HAS_MFE
 
 from tutorcoaching.plugin import LMS_SETTINGS
@@ -60,8 +60,12 @@ def lms_settings(project, monkeypatch, mode="production", **present):
     return SimpleNamespace(**names)
 
 
+def assert_our_steps_stand(config):
+    assert [step for filter_type, step in STEPS.items() if step not in steps_of(config, filter_type)] == []
+
+
 def assert_ours_are_whole(settings):
-    assert has_our_steps(settings.OPEN_EDX_FILTERS_CONFIG)
+    assert_our_steps_stand(settings.OPEN_EDX_FILTERS_CONFIG)
     assert list(settings.MIDDLEWARE) == ["a.Middleware", common.COURSE_DOOR_MIDDLEWARE]
     assert set(settings.TRACKING_IGNORE_URL_PATTERNS) == {"^/event", *common.TRACKING_IGNORE_URL_PATTERNS}
 
@@ -135,7 +139,7 @@ def test_a_patch_that_merges_as_the_readme_says_leaves_ours_whole(new_project, m
     merging = "\n".join(line.removeprefix("    ") for line in example.splitlines()).strip()
     assert "OPEN_EDX_FILTERS_CONFIG" in merging
     settings = lms_settings(patching(new_project(), merging), monkeypatch)
-    assert has_our_steps(settings.OPEN_EDX_FILTERS_CONFIG)
+    assert_our_steps_stand(settings.OPEN_EDX_FILTERS_CONFIG)
     assert settings.MIDDLEWARE[:2] == ["a.Middleware", common.COURSE_DOOR_MIDDLEWARE]
     assert len(settings.MIDDLEWARE) == 3
     assert set(common.TRACKING_IGNORE_URL_PATTERNS) < set(settings.TRACKING_IGNORE_URL_PATTERNS)

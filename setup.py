@@ -16,7 +16,8 @@ setup(
     package_data={"coaching_plugin": ["locale/*/LC_MESSAGES/*", "conf/locale/*/LC_MESSAGES/*"]},
     zip_safe=False,
     python_requires=">=3.11",
-    # The LMS carries and pins all of these but phonenumbers; lower bounds are those of the oldest release in service.
+    # The LMS carries and pins all of these but phonenumbers and standardwebhooks (which needs nothing itself); lower
+    # bounds are those of the oldest release in service.
     install_requires=[
         "Django>=4.2",
         "djangorestframework>=3.15",
@@ -31,7 +32,13 @@ setup(
         "celery>=5.2",
         "web-fragments>=2.0",
         "phonenumbers>=8.13",
+        "requests>=2.31",
+        "standardwebhooks>=1.0",
     ],
+    extras_require={
+        # For a roster by SFTP.
+        "sftp": ["paramiko>=3.4"],
+    },
     entry_points={
         "lms.djangoapp": ["coaching_plugin = coaching_plugin.apps:CoachingPluginConfig"],
     },

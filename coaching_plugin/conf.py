@@ -1,5 +1,6 @@
 """What the operator's ``COACHING_*`` settings mean, read when used: a bad value is logged and the default holds."""
 
+import base64
 import functools
 import logging
 import re
@@ -23,6 +24,10 @@ DEFAULTS: dict[str, Any] = {
     "COACHING_PRIVACY_URL": "/privacy",
     "COACHING_REQUIRE_DISCLOSURE": False,
     "COACHING_API_THROTTLE": "60/minute",
+    "COACHING_PARTNER_CHANNELS": {},
+    "COACHING_PARTNER_MAX_ATTEMPTS": 20,
+    "COACHING_PARTNER_OPT_OUT_SECRETS": [],
+    "COACHING_EVIDENCE_RETENTION_DAYS": None,
 }
 
 
@@ -69,6 +74,39 @@ def require_disclosure() -> bool:
 def api_throttle() -> str:
     """Return how often one learner may call the API or try to sign up, as Django REST framework writes rates."""
     return _read("COACHING_API_THROTTLE", _rate)
+
+
+def partner_channels() -> dict[str, dict[str, Any]]:
+    """Return, by name, the ways to hand the roster to the partner: ``BACKEND``, a class, and its ``OPTIONS``."""
+    return _read("COACHING_PARTNER_CHANNELS", _channels)
+
+
+def partner_max_attempts() -> int:
+    """Return after how many failed attempts a delivery is parked."""
+    return _read("COACHING_PARTNER_MAX_ATTEMPTS", _whole_number) or 1
+
+
+def opt_out_secrets() -> list[str]:
+    """Return the secrets with which the partner may sign opt-outs; more than one while they are changed."""
+    return _read("COACHING_PARTNER_OPT_OUT_SECRETS", webhook_secrets)
+
+
+def evidence_retention_days() -> int | None:
+    """Return after how many days the evidence of who does not consent may be erased; None: with the account."""
+    return _read("COACHING_EVIDENCE_RETENTION_DAYS", lambda value: None if value is None else _whole_number(value))
+
+
+def webhook_secrets(value: Any) -> list[str]:
+    """Return the secrets of a setting. Raises ``ValueError`` for what is none after Standard Webhooks, unnamed."""
+    secrets = _strings(value)
+    for secret in secrets:
+        try:
+            key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+        except ValueError:
+            key = b""
+        if not 24 <= len(key) <= 64:
+            raise ValueError("a secret is whsec_ and 24 to 64 random bytes in base64")
+    return secrets
 
 
 def _read(name: str, check: Callable[[Any], Any]) -> Any:
@@ -124,6 +162,18 @@ def _boolean(value: Any) -> bool:
     if not isinstance(value, bool):
         raise ValueError("true or false is expected")
     return value
+
+
+def _channels(value: Any) -> dict[str, dict[str, Any]]:
+    # What the OPTIONS mean is for each class to say.
+    for name, channel in dict(value).items():
+        if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9_-]{1,40}", name)):
+            raise ValueError("a channel's name is of 1 to 40 lower-case letters, digits, - and _")
+        if not (isinstance(channel, dict) and isinstance(channel.get("BACKEND"), str)):
+            raise ValueError(f"channel {name} needs a BACKEND, the dotted path of a class")
+        if not isinstance(channel.get("OPTIONS", {}), dict):
+            raise ValueError(f"the OPTIONS of channel {name} are a dictionary")
+    return dict(value)
 
 
 def _rate(value: Any) -> str:

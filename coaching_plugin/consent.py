@@ -1,59 +1,22 @@
 """Every change of a learner's consent: each one transaction, judged under a lock, with its event in the ledger."""
 
-import ipaddress
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import connection, transaction
-from django.http import HttpRequest
+from django.db.models import QuerySet
 from django.utils import timezone
-from edx_django_utils.ip import get_safest_client_ip
 
-from coaching_plugin import answered, conf, ledger, lms, phone, refusals
-from coaching_plugin.disclosures import ShownDisclosure
-from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
+from coaching_plugin import answered, ledger, lms, outbox, phone, refusals
+from coaching_plugin.evidence import Evidence
+from coaching_plugin.models import CoachingConsent, ConsentEvent
 from coaching_plugin.refusals import Refusal
 
 Kind = ConsentEvent.Kind
 Status = CoachingConsent.Status
 
-USER_AGENT_LENGTH = 512
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """How a change reached us, and what of the request proves it; what is personal of it is in no ``repr``."""
-
-    door: Door
-    disclosure: ShownDisclosure | None = None
-    # Whether the client says that it showed one. If that is none of those in force, the words changed meanwhile.
-    names_disclosure: bool = False
-    ip: str | None = field(default=None, repr=False)
-    user_agent: str = field(default="", repr=False)
-    # LMS user id of who acted, where it was not the learner.
-    actor_id: int | None = None
-
-    @property
-    def shows_terms(self) -> bool:
-        """Whether words in force were shown, or the client is one that need not say so."""
-        return self.disclosure is not None or not (self.names_disclosure or conf.require_disclosure())
-
-    @classmethod
-    def of(
-        cls,
-        request: HttpRequest,
-        door: Door,
-        disclosure: ShownDisclosure | None = None,
-        names_disclosure: bool = False,
-    ) -> "Evidence":
-        """Return the evidence that a request gives; the IP is the safest of those it claims, never a raw header."""
-        return cls(
-            door=door,
-            disclosure=disclosure,
-            names_disclosure=names_disclosure,
-            ip=_plain_ip(get_safest_client_ip(request)),
-            user_agent=request.META.get("HTTP_USER_AGENT", "").replace("\0", "")[:USER_AGENT_LENGTH],
-        )
+CHANGES_FOR_PARTNER = {Kind.CONSENTED, Kind.PHONE_CHANGED, Kind.WITHDRAWN, Kind.OPTED_OUT, Kind.ERASED}
 
 
 @dataclass(frozen=True)
@@ -120,6 +83,7 @@ def give(user, phone_number: str | None, full_name: str | None, evidence: Eviden
             consent.phone_number = number
             consent.disclosure = evidence.disclosure.disclosure if evidence.disclosure else None
             consent.answered_at = timezone.now()
+            consent.erased_at = None
             _record(consent, Kind.CONSENTED, evidence, phone_number=number)
         # Inside the same transaction: number and answer are stored together or not at all.
         if name and name != profile.name:
@@ -199,15 +163,15 @@ def follow_profile(user, evidence: Evidence, *, chosen_by_learner: bool) -> Outc
         return Outcome(consent)
 
 
-def opt_out(user, evidence: Evidence) -> Outcome:
-    """Record that the learner told the partner to stop, which withdraws a consent at once."""
+def opt_out(user, evidence: Evidence, reason: str = "") -> Outcome:
+    """Record that the learner told the partner to stop, by what word (a code); a consent is withdrawn at once."""
     with _locked(user) as consent:
         if consent.is_consented or consent.opted_out_at is None:
             consent.opted_out_at = timezone.now()
             if consent.is_consented:
                 consent.status = Status.WITHDRAWN
                 consent.answered_at = consent.opted_out_at
-            _record(consent, Kind.OPTED_OUT, evidence)
+            _record(consent, Kind.OPTED_OUT, evidence, reason=reason)
         return Outcome(consent)
 
 
@@ -248,11 +212,20 @@ def erase(user, evidence: Evidence) -> None:
     with _locked(user) as consent:
         if consent.is_consented:
             _withdraw(consent, evidence, "retirement")
-        if ledger.holds_personal_data(consent):
-            ledger.blank_personal_data(consent)
-            consent.phone_number = ""
-            _record(consent, Kind.ERASED, evidence)
+        _erase(consent, evidence)
     answered.forget(user.id)
+
+
+def erase_expired(row: CoachingConsent, quiet_since: datetime, evidence: Evidence) -> bool:
+    """
+    Blank, as ``erase`` does, what is kept of somebody who does not consent; return whether there was anything to blank.
+
+    Nothing happens to a consent that stands, nor where anything was recorded after ``quiet_since``.
+    """
+    with _changing(CoachingConsent.objects.filter(pk=row.pk)) as consent:
+        if consent.is_consented or consent.events.filter(occurred_at__gt=quiet_since).exists():
+            return False
+        return _erase(consent, evidence, reason="retention")
 
 
 # What the changes are made of ------------------------------------------------------------------------------------
@@ -267,12 +240,21 @@ def _locked(user):
     with transaction.atomic():
         if is_missing:
             _make_row(user)
-        consent = CoachingConsent.objects.select_for_update().get(user_id=user.id)
+        with _changing(CoachingConsent.objects.filter(user_id=user.id)) as consent:
+            yield consent
+
+
+@contextmanager
+def _changing(rows: QuerySet[CoachingConsent]):
+    """Open a transaction, lock the one row, and store it if anything was changed."""
+    with transaction.atomic():
+        consent = rows.select_for_update().get()
         before = _values(consent)
         yield consent
         if _values(consent) != before:
             consent.save()
-            answered.remember(user.id, consent)
+            if consent.user_id is not None:
+                answered.remember(consent.user_id, consent)
 
 
 def _values(consent: CoachingConsent) -> list[object]:
@@ -294,7 +276,7 @@ def _make_row(user) -> None:
 def _record(
     consent: CoachingConsent, kind: str, evidence: Evidence, *, reason: str = "", phone_number: str = ""
 ) -> None:
-    ledger.append(
+    event = ledger.append(
         consent,
         kind,
         door=evidence.door,
@@ -305,6 +287,10 @@ def _record(
         ip=evidence.ip,
         user_agent=evidence.user_agent,
     )
+    # Of somebody who never agreed, the partner hears nothing.
+    if kind == Kind.CONSENTED or (kind in CHANGES_FOR_PARTNER and consent.changed_at is not None):
+        consent.changed_at = event.occurred_at
+        outbox.add(consent)
 
 
 def _withdraw(consent: CoachingConsent, evidence: Evidence, reason: str) -> None:
@@ -319,6 +305,16 @@ def _move_consent(consent: CoachingConsent, number: str, evidence: Evidence) -> 
         _record(consent, Kind.PHONE_CHANGED, evidence, phone_number=number)
 
 
+def _erase(consent: CoachingConsent, evidence: Evidence, reason: str = "") -> bool:
+    if not ledger.holds_personal_data(consent):
+        return False
+    ledger.blank_personal_data(consent)
+    consent.phone_number = ""
+    consent.erased_at = timezone.now()
+    _record(consent, Kind.ERASED, evidence, reason=reason)
+    return True
+
+
 def _refuse(consent: CoachingConsent, refused: list[Refusal], evidence: Evidence) -> Outcome:
     """Record a refused submission, but not the same one twice in a row: a browser may send it again."""
     reason = " ".join(refusal.code for refusal in refused)
@@ -327,12 +323,3 @@ def _refuse(consent: CoachingConsent, refused: list[Refusal], evidence: Evidence
     if last is None or (last.kind, last.reason, last.door, last.ip, last.user_agent) != submission:
         _record(consent, Kind.REFUSED, evidence, reason=reason)
     return Outcome(consent, tuple(refused))
-
-
-def _plain_ip(claimed: str) -> str | None:
-    """Return an IP address in the one form that the database gives back too; None for what is none."""
-    try:
-        address = ipaddress.ip_address(claimed.partition("%")[0])
-    except ValueError:
-        return None
-    return str(getattr(address, "ipv4_mapped", None) or address)

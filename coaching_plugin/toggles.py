@@ -1,6 +1,6 @@
-"""Which parts of coaching are on: the waffle flags."""
+"""Which parts of coaching are on: the waffle flags, and a switch for what happens outside requests."""
 
-from edx_toggles.toggles import WaffleFlag
+from edx_toggles.toggles import WaffleFlag, WaffleSwitch
 
 # .. toggle_name: coaching.enabled
 # .. toggle_implementation: WaffleFlag
@@ -38,6 +38,14 @@ ACCOUNT_SETTINGS = WaffleFlag("coaching.account_settings", __name__)
 # .. toggle_creation_date: 2026-11-24
 DASHBOARD_CARD = WaffleFlag("coaching.dashboard_card", __name__)
 
+# .. toggle_name: coaching.partner_delivery
+# .. toggle_implementation: WaffleSwitch
+# .. toggle_default: False
+# .. toggle_description: Deliver what the partner must hear of. Off, it waits, and nothing is lost.
+# .. toggle_use_cases: open_edx
+# .. toggle_creation_date: 2026-11-27
+PARTNER_DELIVERY = WaffleSwitch("coaching.partner_delivery", __name__)
+
 
 def is_enabled() -> bool:
     """Return whether coaching is on for the current request."""
@@ -57,3 +65,8 @@ def offers_account_settings() -> bool:
 def shows_dashboard_card() -> bool:
     """Return whether the dashboard shows the card, for the current request."""
     return ENABLED.is_enabled() and DASHBOARD_CARD.is_enabled()
+
+
+def delivers_to_partner() -> bool:
+    """Return whether the partner is told of changes now."""
+    return PARTNER_DELIVERY.is_enabled()

@@ -11,11 +11,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
     "access", "answered", "coached_courses", "conf", "consent", "dashboard_card", "disclosures", "eligibility",
-    "faults", "ledger", "lms", "models", "phone", "refusals", "throttling", "toggles",
+    "evidence", "faults", "ledger", "lms", "models", "outbox", "phone", "refusals", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
     "account_settings", "admin", "checks", "course_doors", "dashboard", "forms", "management", "middleware", "partner",
-    "pipeline", "reports", "rest_api", "signals", "templatetags", "urls", "views",
+    "pipeline", "reports", "rest_api", "signals", "tasks", "templatetags", "urls", "views",
 }  # fmt: skip
 SAYS_NOTHING = {"base", "common_utils", "helpers", "lib", "misc", "tools", "util", "utils"}
 

@@ -318,6 +318,10 @@ def test_the_sandbox_takes_every_setting_from_the_environment():
         "COACHING_PRIVACY_URL": "https://www.example.com/privacy?x=1",
         "COACHING_REQUIRE_DISCLOSURE": True,
         "COACHING_API_THROTTLE": "600/minute",
+        "COACHING_PARTNER_CHANNELS": {"crm": {"BACKEND": "a.Channel", "OPTIONS": {"url": "https://crm.example.com/"}}},
+        "COACHING_PARTNER_MAX_ATTEMPTS": 5,
+        "COACHING_PARTNER_OPT_OUT_SECRETS": [SECRET],
+        "COACHING_EVIDENCE_RETENTION_DAYS": 365,
     }
     assert wanted.keys() == conf.DEFAULTS.keys()
     # A text as itself, the rest as JSON.
@@ -340,6 +344,7 @@ def test_the_sandbox_takes_bare_words_and_a_setting_that_is_unusable():
 
 Reader = namedtuple("Reader", "read good bad")
 
+SECRET = "whsec_" + "c2VjcmV0" * 4
 NO_LISTS = [None, 5, 1.5, True, [1], [None], ["verified", None], [""], "", [["verified"]], b"verified", object()]
 NO_NUMBERS = [None, "", "90", "many", 1.5, 90.0, True, False, -1, [90], {}, object()]
 NO_TEXTS = [None, "", " ", "\n", 5, True, ["InsideTrack"], {}, b"InsideTrack", object()]
@@ -397,6 +402,39 @@ READERS = {
             "²/minute",
             "60/ minute",
         ],
+    ),
+    "COACHING_PARTNER_CHANNELS": Reader(
+        conf.partner_channels,
+        [
+            ({}, {}),
+            ({"crm-2": {"BACKEND": "a.Channel"}}, {"crm-2": {"BACKEND": "a.Channel"}}),
+            ({"a": {"BACKEND": "b.C", "OPTIONS": {"x": 1}}}, {"a": {"BACKEND": "b.C", "OPTIONS": {"x": 1}}}),
+        ],
+        [
+            None,
+            5,
+            "crm",
+            ["crm"],
+            {"crm": "a.Channel"},
+            {"crm": {}},
+            {"crm": {"BACKEND": None}},
+            {"crm": {"BACKEND": "a.Channel", "OPTIONS": ["x"]}},
+            {"Crm": {"BACKEND": "a.Channel"}},
+            {"": {"BACKEND": "a.Channel"}},
+            {"c" * 41: {"BACKEND": "a.Channel"}},
+            {1: {"BACKEND": "a.Channel"}},
+        ],
+    ),
+    "COACHING_PARTNER_MAX_ATTEMPTS": Reader(conf.partner_max_attempts, [(20, 20), (1, 1), (0, 1)], NO_NUMBERS),
+    "COACHING_PARTNER_OPT_OUT_SECRETS": Reader(
+        conf.opt_out_secrets,
+        [([], []), ([SECRET], [SECRET]), (SECRET, [SECRET]), ([SECRET, SECRET[6:]], [SECRET, SECRET[6:]])],
+        [*NO_LISTS, "whsec_", "whsec_c2hvcnQ=", [SECRET, "secret"], ["whsec_" + "A" * 100], [SECRET + "!"]],
+    ),
+    "COACHING_EVIDENCE_RETENTION_DAYS": Reader(
+        conf.evidence_retention_days,
+        [(None, None), (365, 365), (0, 0)],
+        [value for value in NO_NUMBERS if value is not None],
     ),
 }
 

@@ -53,6 +53,25 @@ def plugin_settings(settings):
     # .. setting_name: COACHING_API_THROTTLE
     # .. setting_default: "60/minute"
     # .. setting_description: How often one learner may call the coaching API and try to sign up on the consent page.
+
+    # .. setting_name: COACHING_PARTNER_CHANNELS
+    # .. setting_default: {}
+    # .. setting_description: The ways to the partner, by a name that stays, since what waits is kept under it. Each is
+    #   {"BACKEND": dotted path of a class, "OPTIONS": {...}}; several work side by side.
+
+    # .. setting_name: COACHING_PARTNER_MAX_ATTEMPTS
+    # .. setting_default: 20
+    # .. setting_description: After so many failed attempts a delivery is parked, until an operator has it tried again.
+
+    # .. setting_name: COACHING_PARTNER_OPT_OUT_SECRETS
+    # .. setting_default: []
+    # .. setting_description: Secrets (whsec_...) with which the partner signs opt-outs, two while one takes the other's
+    #   place; with none, no opt-out is taken.
+
+    # .. setting_name: COACHING_EVIDENCE_RETENTION_DAYS
+    # .. setting_default: None
+    # .. setting_description: So many days after the last event of a learner who does not consent, numbers, IP addresses
+    #   and user agents are erased by the command erase_expired_evidence. None keeps them as long as the account.
     for name, default in DEFAULTS.items():
         if not hasattr(settings, name):
             setattr(settings, name, copy.deepcopy(default))

@@ -1,0 +1,1 @@
+"""The coaching partner: what it is told, by which ways, and what it tells us."""

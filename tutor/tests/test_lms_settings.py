@@ -99,6 +99,12 @@ GIVEN = {
     "COACHING_PRIVACY_URL": "https://www.example.com/privacy?a=1&b=2",
     "COACHING_REQUIRE_DISCLOSURE": True,
     "COACHING_API_THROTTLE": "600/minute",
+    "COACHING_PARTNER_CHANNELS": {
+        "crm": {"BACKEND": "a.Channel", "OPTIONS": {"url": "https://crm.example.com/?a=1&b=2", "secrets": ["whsec_+/="]}}
+    },
+    "COACHING_PARTNER_MAX_ATTEMPTS": 5,
+    "COACHING_PARTNER_OPT_OUT_SECRETS": ["whsec_+/="],
+    "COACHING_EVIDENCE_RETENTION_DAYS": 365,
 }
 
 

@@ -165,15 +165,17 @@ def _boolean(value: Any) -> bool:
 
 
 def _channels(value: Any) -> dict[str, dict[str, Any]]:
+    if not isinstance(value, dict):
+        raise ValueError("a dictionary of channels is expected")
     # What the OPTIONS mean is for each class to say.
-    for name, channel in dict(value).items():
+    for name, channel in value.items():
         if not (isinstance(name, str) and re.fullmatch(r"[a-z0-9_-]{1,40}", name)):
             raise ValueError("a channel's name is of 1 to 40 lower-case letters, digits, - and _")
         if not (isinstance(channel, dict) and isinstance(channel.get("BACKEND"), str)):
             raise ValueError(f"channel {name} needs a BACKEND, the dotted path of a class")
         if not isinstance(channel.get("OPTIONS", {}), dict):
             raise ValueError(f"the OPTIONS of channel {name} are a dictionary")
-    return dict(value)
+    return value
 
 
 def _rate(value: Any) -> str:

@@ -131,7 +131,7 @@ def wait_for_the_rollback(learner):
 def stored(learner):
     """Return all that a request may change; of what differs from learner to learner, only whether it is there."""
     own = {"id", "user_id", "partner_id", "consent_id", "learner_id", "asked_at", "answered_at", "occurred_at"}
-    own |= {"salt", "personal_digest", "previous_hash", "hash", "last_hash"}
+    own |= {"changed_at", "erased_at", "salt", "personal_digest", "previous_hash", "hash", "last_hash"}
     found = CoachingConsent.objects.filter(user=learner), ConsentEvent.objects.filter(learner_id=learner.id)
     rows = [row for query_set in found for row in query_set.values()]
     profile = UserProfile.objects.get(user=learner)

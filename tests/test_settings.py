@@ -413,6 +413,8 @@ READERS = {
         [
             None,
             5,
+            "",
+            [],
             "crm",
             ["crm"],
             {"crm": "a.Channel"},

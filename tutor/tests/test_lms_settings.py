@@ -100,7 +100,10 @@ GIVEN = {
     "COACHING_REQUIRE_DISCLOSURE": True,
     "COACHING_API_THROTTLE": "600/minute",
     "COACHING_PARTNER_CHANNELS": {
-        "crm": {"BACKEND": "a.Channel", "OPTIONS": {"url": "https://crm.example.com/?a=1&b=2", "secrets": ["whsec_+/="]}}
+        "crm": {
+            "BACKEND": "a.Channel",
+            "OPTIONS": {"url": "https://crm.example.com/?a=1&b=2", "secrets": ["whsec_+/="]},
+        }
     },
     "COACHING_PARTNER_MAX_ATTEMPTS": 5,
     "COACHING_PARTNER_OPT_OUT_SECRETS": ["whsec_+/="],

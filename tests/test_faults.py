@@ -415,7 +415,8 @@ def test_once_it_is_over_the_answer_counts(browser, learner, fault):
 # Settings
 
 
-# Each is bad for every setting, but that no number of days is a choice of its own. All the others that are bad for one are in test_settings.
+# Each is bad for every setting, but that no number of days is a choice of its own. All the others that are bad for one
+# are in test_settings.
 BAD = {
     "none": None,
     "empty": "",

@@ -102,7 +102,7 @@ GIVEN = {
     "COACHING_PARTNER_CHANNELS": {
         "crm": {
             "BACKEND": "a.Channel",
-            "OPTIONS": {"url": "https://crm.example.com/?a=1&b=2", "secrets": ["whsec_+/="]},
+            "OPTIONS": {"url": "https://crm.example.com/?a=1", "secrets": ["whsec_+/="]},
         }
     },
     "COACHING_PARTNER_MAX_ATTEMPTS": 5,

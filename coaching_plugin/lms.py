@@ -19,6 +19,7 @@ from django.db.models import (
     F,
     OuterRef,
     Q,
+    QuerySet,
     Subquery,
     Value,
     When,
@@ -166,6 +167,45 @@ def is_retiring(user) -> bool:
     from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
     return UserRetirementStatus.objects.filter(user_id=user.id).exists()
+
+
+def roster_columns() -> dict[str, Any]:
+    """
+    Return what the platform knows of a learner, as expressions to ``annotate`` rows with that have a ``user``.
+
+    ``is_active`` (not where the user was deleted), ``is_retiring``, ``full_name``, ``email`` and ``preferred_language``
+    are then read in the statement that reads the row itself.
+    """
+    from openedx.core.djangoapps.lang_pref import LANGUAGE_KEY
+    from openedx.core.djangoapps.user_api.models import UserPreference, UserRetirementStatus
+
+    preference = UserPreference.objects.filter(user_id=OuterRef("user_id"), key=LANGUAGE_KEY)
+    return {
+        "is_active": F("user__is_active"),
+        "is_retiring": Exists(UserRetirementStatus.objects.filter(user_id=OuterRef("user_id"))),
+        "full_name": F("user__profile__name"),
+        "email": F("user__email"),
+        "preferred_language": Subquery(preference.values("value")[:1]),
+    }
+
+
+def enrolled_in(
+    runs: QuerySet, column: str, user_ids: Collection[int], *, modes: Collection[str]
+) -> set[tuple[int, Any]]:
+    """
+    Return, in one query, each learner's id with ``column`` of the course runs in which they are enrolled.
+
+    ``runs`` are rows with a unique ``course_key``. Only active enrollments in ``modes`` count.
+    """
+    from common.djangoapps.student.models import CourseEnrollment
+
+    run = runs.filter(course_key=OuterRef("course_id"))
+    enrollments = (
+        CourseEnrollment.objects.filter(user_id__in=list(user_ids), is_active=True, mode__in=list(modes))
+        .annotate(of_run=Subquery(run.order_by().values(column)[:1]))
+        .filter(of_run__isnull=False)
+    )
+    return set(enrollments.order_by().values_list("user_id", "of_run"))
 
 
 def is_name_managed(user) -> bool:

@@ -1,13 +1,24 @@
 """What the partner learns of a learner, and of whom: everyone who agrees now."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import models
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
+
+from coaching_plugin import conf, lms
+from coaching_plugin.models import CoachedCourse, CoachingConsent
+
+CHUNK_SIZE = 500
+OWN_COLUMNS = (
+    "pk", "user_id", "partner_id", "last_sequence", "status", "phone_number", "answered_at", "changed_at", "erased_at",
+    "disclosure__version", "disclosure__language",
+)  # fmt: skip
 
 
 class Standing(models.TextChoices):
@@ -57,10 +68,77 @@ class Entry:
 
 
 def entries() -> Iterator[Entry]:
-    """Yield, in constant memory, an entry for everyone who agrees now."""
-    raise NotImplementedError
+    """
+    Yield, in constant memory, an entry for everyone who agrees now.
+
+    Chunk by chunk, each as it stands when it is read: no transaction is held while the caller writes. Who consents
+    meanwhile may be missing, and is on the next.
+    """
+    after = 0
+    while chunk := list(on_roster().filter(pk__gt=after).order_by("pk")[:CHUNK_SIZE]):
+        yield from entries_of(chunk)
+        after = chunk[-1]["pk"]
 
 
 def entry_of(partner_id: UUID) -> Entry:
-    """Return how one learner stands now."""
-    raise NotImplementedError
+    """Return how one learner stands now. Raises ``CoachingConsent.DoesNotExist`` for who was never told of."""
+    row = ever_told().filter(partner_id=partner_id).first()
+    if row is None:
+        raise CoachingConsent.DoesNotExist("the partner was never told of such a learner")
+    return entries_of([row])[0]
+
+
+def ever_told() -> QuerySet[CoachingConsent, dict[str, Any]]:
+    """Return the rows of all of whom the partner was ever told, with all that ``entries_of`` wants to know of them."""
+    # Sequence, number and the rest in one statement, so that what is sent under a sequence is what stood then.
+    of_learner = lms.roster_columns()
+    consents = CoachingConsent.objects.filter(changed_at__isnull=False).annotate(**of_learner)
+    return consents.values(*OWN_COLUMNS, *of_learner)
+
+
+def on_roster() -> QuerySet[CoachingConsent, dict[str, Any]]:
+    """Return the rows of those who agree now, whose account is active and not about to be deleted."""
+    return ever_told().filter(status=CoachingConsent.Status.CONSENTED, is_active=True, is_retiring=False)
+
+
+def entries_of(rows: Sequence[dict[str, Any]]) -> list[Entry]:
+    """Return the entries of rows of ``ever_told`` or ``on_roster``; of their programs, in one more query."""
+    programs = _programs_of({row["user_id"] for row in rows if _is_on_roster(row)})
+    return [_entry(row, programs.get(row["user_id"], ())) for row in rows]
+
+
+def _is_on_roster(row: dict[str, Any]) -> bool:
+    return row["status"] == CoachingConsent.Status.CONSENTED and bool(row["is_active"]) and not row["is_retiring"]
+
+
+def _entry(row: dict[str, Any], programs: tuple[str, ...]) -> Entry:
+    if not _is_on_roster(row):
+        gone = Standing.ERASED if row["erased_at"] else Standing.WITHDRAWN
+        return Entry(row["partner_id"], row["last_sequence"], gone)
+    return Entry(
+        partner_id=row["partner_id"],
+        sequence=row["last_sequence"],
+        status=Standing.CONSENTED,
+        full_name=row["full_name"] or "",
+        phone_number=row["phone_number"],
+        email=row["email"],
+        language=row["preferred_language"] or row["disclosure__language"] or settings.LANGUAGE_CODE,
+        programs=programs,
+        consented_at=row["answered_at"],
+        disclosure_version=row["disclosure__version"],
+    )
+
+
+def _programs_of(user_ids: set[int]) -> dict[int, tuple[str, ...]]:
+    """
+    Return, by learner, the titles of the programs of the coached course runs in which they are enrolled now.
+
+    A run that an operator listed without a program is part of none, and adds nothing.
+    """
+    if not user_ids:
+        return {}
+    runs = CoachedCourse.objects.filter(active=True).exclude(program_title="")
+    titles: dict[int, set[str]] = {}
+    for user_id, title in lms.enrolled_in(runs, "program_title", user_ids, modes=conf.enrollment_modes()):
+        titles.setdefault(user_id, set()).add(title)
+    return {user_id: tuple(sorted(titles_of_one)) for user_id, titles_of_one in titles.items()}

@@ -1,0 +1,3 @@
+"""Under what key a learner's language is kept among the preferences."""
+
+LANGUAGE_KEY = "pref-lang"

@@ -135,6 +135,7 @@ class CoachingConsent(models.Model):
     last_hash = models.CharField(max_length=64, blank=True)
 
     class Meta:
+        permissions = [("export_roster", "Can export the roster for the coaching partner")]
         indexes = [
             models.Index(fields=["status"], name="coaching_consent_status"),
             models.Index(fields=["changed_at"], name="coaching_consent_changed"),

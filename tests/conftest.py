@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 from django.core.cache import cache
+from django.db import connection, transaction
+from django.db.backends.base.creation import BaseDatabaseCreation
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone, translation
 from edx_django_utils.cache import RequestCache
@@ -45,6 +48,37 @@ def _nothing_remembered(watch):
     yield
     cache.clear()
     coached_courses._keys.forget()
+
+
+def stored_by_migrations():
+    """Return what migrations have stored: by table, the statement that puts a row back, and the rows."""
+    quoted, stored = connection.ops.quote_name, {}
+    with connection.cursor() as cursor:
+        for name in set(connection.introspection.table_names(cursor)) - {MigrationRecorder.Migration._meta.db_table}:
+            cursor.execute(f"SELECT * FROM {quoted(name)}")
+            columns = ", ".join(quoted(column) for column, *_ in cursor.description)
+            values = ", ".join(["%s"] * len(cursor.description))
+            if rows := cursor.fetchall():
+                stored[quoted(name)] = f"INSERT INTO {quoted(name)} ({columns}) VALUES ({values})", rows
+    return stored
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup, django_db_blocker):
+    """For tests that commit, have what migrations stored put back at once: row by row costs more than most of them."""
+    with django_db_blocker.unblock():
+        stored = stored_by_migrations()
+
+    def put_back(creation, data):
+        with transaction.atomic(), connection.constraint_checks_disabled(), connection.cursor() as cursor:
+            for table, (insert, rows) in stored.items():
+                # The first of these tests finds them there.
+                cursor.execute(f"DELETE FROM {table}")
+                cursor.executemany(insert, rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseCreation, "deserialize_db_from_string", put_back)
+        yield
 
 
 @pytest.fixture

@@ -33,6 +33,10 @@ class CoachingPluginConfig(AppConfig):
                         "signal_path": "coaching_plugin.signals.course_access_requested",
                     },
                     {
+                        "receiver_func_name": "deliver_soon",
+                        "signal_path": "coaching_plugin.outbox.deliveries_waiting",
+                    },
+                    {
                         "receiver_func_name": "erase_retired_learner",
                         "signal_path": "openedx.core.djangoapps.user_api.accounts.signals.USER_RETIRE_LMS_CRITICAL",
                     },

@@ -1,11 +1,13 @@
-"""Does what the plugin merged into the LMS's settings still stand in them, or has a later assignment replaced it?"""
+"""Does what the plugin merged into the LMS's settings still stand in them, and can what they name be made?"""
 
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 
-from coaching_plugin import lms
+from coaching_plugin import conf, lms
+from coaching_plugin.partner import channels
 from coaching_plugin.settings import common
 from coaching_plugin.settings.filters import STEPS, steps_of
 
@@ -16,6 +18,7 @@ NO_COURSE_DOOR = "coaching_plugin.W002"
 PATHS_ARE_LOGGED = "coaching_plugin.W003"
 STANDS_TWICE = "coaching_plugin.W004"
 NO_DASHBOARD_CARD = "coaching_plugin.W005"
+NO_PARTNER_CHANNEL = "coaching_plugin.W006"
 
 
 @register("coaching_plugin")
@@ -28,6 +31,33 @@ def check_shared_settings(**kwargs) -> list[CheckMessage]:
         *_repeated(),
         *_missing_mako_templates(),
     ]
+
+
+@register("coaching_plugin")
+def check_partner_channels(**kwargs) -> list[CheckMessage]:
+    """Warn of each way to the coaching partner that cannot be made as its setting says."""
+    if getattr(settings, "COACHING_PARTNER_CHANNELS", None) and not conf.partner_channels():
+        return [_unusable("COACHING_PARTNER_CHANNELS is not usable, and so none is", "The log says what is wrong.")]
+    problems = {name: _problem_of(name) for name in conf.partner_channels()}
+    return [
+        _unusable(f"The channel {name} of COACHING_PARTNER_CHANNELS is not usable", f"What is wrong: {problem}.")
+        for name, problem in problems.items()
+        if problem
+    ]
+
+
+def _problem_of(channel: str) -> str:
+    try:
+        channels.make(channel)
+    except ImproperlyConfigured as error:
+        return str(error)
+    return ""
+
+
+def _unusable(what: str, hint: str) -> CheckMessage:
+    return Warning(
+        f"{what}: changes for the coaching partner wait, and none is lost.", hint=hint, id=NO_PARTNER_CHANNEL
+    )
 
 
 def _missing_steps() -> list[CheckMessage]:

@@ -1,5 +1,6 @@
 """Which parts of coaching are on: the waffle flags, and a switch for what happens outside requests."""
 
+import waffle
 from edx_toggles.toggles import WaffleFlag, WaffleSwitch
 
 # .. toggle_name: coaching.enabled
@@ -69,4 +70,5 @@ def shows_dashboard_card() -> bool:
 
 def delivers_to_partner() -> bool:
     """Return whether the partner is told of changes now."""
-    return PARTNER_DELIVERY.is_enabled()
+    # Not is_enabled(), which remembers the answer till the end of a request: a worker has none.
+    return waffle.switch_is_active(PARTNER_DELIVERY.name)

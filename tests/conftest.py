@@ -16,6 +16,7 @@ from openedx.features.enterprise_support.utils import NAME_MANAGED
 
 from coaching_plugin import coached_courses, conf
 from tests import factories
+from tests.loopback_partner import Partner
 from tests.watch import watching
 
 
@@ -163,6 +164,24 @@ def bearer_token(db):
         )[0].token
 
     return token_of
+
+
+@pytest.fixture
+def deliver():
+    """Turn delivery to the partner on or off, as a row, the way an operator does."""
+    return factories.set_switch
+
+
+@pytest.fixture
+def partner(committed, deliver, settings):
+    """A partner that takes JSON over a channel of that name; the switch is on."""
+    partner = Partner()
+    settings.COACHING_PARTNER_CHANNELS = {
+        "json": {"BACKEND": "tests.loopback_partner.JsonChannel", "OPTIONS": {"url": partner.url}}
+    }
+    deliver(True)
+    yield partner
+    partner.stop()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from lms.djangoapps.course_goals.models import UserActivity
 from lms.djangoapps.courseware.models import StudentModule
 from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
-from waffle.models import Flag
+from waffle.models import Flag, Switch
 
 from coaching_plugin import disclosures
 from coaching_plugin.consent import Evidence
@@ -71,6 +71,12 @@ def set_flag(name, on):
     """Turn one flag on or off, as a row, the way an operator does."""
     flag, _ = Flag.objects.update_or_create(name=name, defaults={"everyone": on})
     flag.flush()
+
+
+def set_switch(on, name="coaching.partner_delivery"):
+    """Turn a switch on or off, as a row, the way an operator does."""
+    switch, _ = Switch.objects.update_or_create(name=name, defaults={"active": on})
+    switch.flush()
 
 
 def turn_on_flags():

@@ -46,9 +46,8 @@ class QuietHandler(WSGIRequestHandler):
         """Write nothing."""
 
 
-def die_at(point):
-    """Have this process killed at a point."""
-    when, target = POINTS[point]
+def die(when, target):
+    """Have this process killed before or after a function runs."""
     owner, _, name = target.rpartition(".")
     owner = pkgutil.resolve_name(owner)
     original = getattr(owner, name)
@@ -75,7 +74,7 @@ def serve():
         child = os.fork()
         if not child:
             if point := line.strip():
-                die_at(point)
+                die(*POINTS[point])
             server.handle_request()
             os._exit(0)  # without tidying up, which takes longer than the request
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

@@ -114,7 +114,7 @@ def try_again(rows: QuerySet[PartnerDelivery]) -> int:
         status=Status.WAITING,
         due_at=timezone.now(),
         # Not to none: something may have been sent under its id.
-        attempts=Case(When(attempts__gt=1, then=1), default=F("attempts")),
+        attempts=Case(When(attempts=0, then=0), default=1),
     )
 
 

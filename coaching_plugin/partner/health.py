@@ -37,18 +37,17 @@ def note_failure(name: str, *, tolerated: int, retry_after: timedelta | None = N
         tolerated: after how many failures in a row there is no pause yet.
         retry_after: how long the partner asks to be left alone; a day at most is granted, and at once.
     """
+    now = timezone.now()
     channel = PartnerChannel.objects.filter(pk=_row(name).pk)
     channel.update(failures=F("failures") + 1)
-    failures = channel.values_list("failures", flat=True).get()
+    failures, not_before = channel.values_list("failures", "not_before").get()
     pause = min(retry_after or timedelta(), LONGEST_RETRY_AFTER)
     if failures > tolerated:
         pause = max(pause, delay(failures - tolerated))
-    if pause <= timedelta():
-        return False
-    until = timezone.now() + pause
-    # Another worker may have been told to wait longer.
-    channel.filter(Q(not_before=None) | Q(not_before__lt=until)).update(not_before=until)
-    return True
+    if pause > timedelta():
+        # Another worker may have been told to wait longer.
+        channel.filter(Q(not_before=None) | Q(not_before__lt=now + pause)).update(not_before=now + pause)
+    return pause > timedelta() or (not_before is not None and not_before > now)
 
 
 def note_success(name: str) -> None:

@@ -15,8 +15,8 @@ from tests.crash_server import AFTER, BEFORE, die
 
 # In the order in which a worker comes to them.
 POINTS = {
-    "before anything is claimed": (BEFORE, "coaching_plugin.partner.claims._lease"),
-    "after messages are claimed": (AFTER, "coaching_plugin.partner.claims._lease"),
+    "before anything is claimed": (BEFORE, "coaching_plugin.partner.claims.claim"),
+    "after a message is claimed": (AFTER, "coaching_plugin.partner.claims.claim"),
     "after an entry is read": (AFTER, "coaching_plugin.partner.roster.entry_of"),
     "after a message is sent": (AFTER, "tests.loopback_partner.JsonChannel.send"),
     "before it is marked": (BEFORE, "coaching_plugin.partner.claims.mark_sent"),

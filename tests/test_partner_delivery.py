@@ -51,6 +51,11 @@ def key(learner):
     return str(consent.standing(learner).partner_id)
 
 
+def claim_all(channel="json", seconds=5):
+    """Claim all that a worker may send now, as one does that sends it."""
+    return [claim for pk in sorted(claims.candidates(channel)) if (claim := claims.claim(pk, seconds))]
+
+
 @pytest.fixture
 def waiting(partner, deliver):
     """Have everything wait until it is delivered: the switch is off."""
@@ -200,11 +205,12 @@ def test_several_channels_are_each_told(partner, settings, tmp_path):
     assert entry["partner_id"] == key(learner)
 
 
-def test_many_are_sent_by_one_command(waiting, deliver):
-    for _ in range(claims.BATCH * 2 + 1):
+def test_many_are_sent_by_one_command(waiting, deliver, monkeypatch):
+    monkeypatch.setattr(claims, "LOOKED_AT", 3)
+    for _ in range(7):
         consented()
     deliver(True)
-    assert run().startswith(f"Changes sent: {claims.BATCH * 2 + 1}.")
+    assert run().startswith("Changes sent: 7.")
     assert_partner_knows(waiting)
 
 
@@ -289,18 +295,18 @@ def test_a_drain_begins_nothing_more_once_its_time_is_over(waiting, deliver, mon
     assert_partner_knows(waiting)
 
 
-def test_a_channel_that_has_much_to_send_keeps_no_other_waiting(waiting, deliver, settings):
+def test_a_channel_that_has_much_to_send_keeps_no_other_waiting(waiting, deliver, settings, monkeypatch):
+    monkeypatch.setattr(claims, "LOOKED_AT", 3)
     one = settings.COACHING_PARTNER_CHANNELS["json"]
     settings.COACHING_PARTNER_CHANNELS = {"first": one, "second": one}
-    for _ in range(claims.BATCH + 1):
+    for _ in range(5):
         consented()
     deliver(True)
     run()
-    order = [PartnerDelivery.objects.filter(channel="first", status=Status.SENT).count()]
     ids = [message for message, _, _ in waiting.received]
-    assert order == [claims.BATCH + 1]
-    # A batch of the first, a batch of the second, and the rest of each.
-    assert set(ids[: claims.BATCH]) == set(ids[claims.BATCH : 2 * claims.BATCH])
+    # Three of the first, three of the second, and the rest of each.
+    assert set(ids[:3]) == set(ids[3:6])
+    assert set(ids[6:8]) == set(ids[8:])
 
 
 # Claims
@@ -309,50 +315,44 @@ def test_a_channel_that_has_much_to_send_keeps_no_other_waiting(waiting, deliver
 def test_a_learners_changes_are_claimed_one_at_a_time(waiting):
     learner = consented()
     consent.decline(learner, evidence())
-    (claim,) = claims.claim("json", 5)
-    assert claim.sequence == 1
-    assert claims.claim("json", 5) == []
-    claims.release([claim])
-    (claim,) = claims.claim("json", 5)
+    (claim,) = claim_all()
     assert (claim.sequence, claim.attempts) == (1, 0)
+    assert claim_all() == []
     assert claims.mark_failed(claim, "down") is False
-    assert claims.claim("json", 5) == [], "the second waits for the first"
+    assert claim_all() == [], "the second waits for the first"
+    with freeze_time(timezone.now() + health.FIRST_DELAY):
+        (claim,) = claim_all()
+    assert (claim.sequence, claim.attempts) == (1, 1)
 
 
-def test_a_lease_outlasts_the_batch_and_what_a_dead_worker_had_is_claimed_anew(waiting):
-    for _ in range(claims.BATCH):
+def test_a_worker_that_comes_late_to_a_row_leaves_it(waiting):
+    """Looked at while it was due: since then another has claimed it, sent it, or put it off."""
+    consented()
+    (pk,) = claims.candidates("json")
+    claim = claims.claim(pk, 5)
+    assert claims.claim(pk, 5) is None
+    claims.mark_failed(claim, "down")
+    assert claims.claim(pk, 5) is None
+    with freeze_time(timezone.now() + health.FIRST_DELAY):
+        claims.mark_sent(claims.claim(pk, 5), 1)
+        assert claims.claim(pk, 5) is None
+
+
+def test_a_lease_outlasts_the_message_and_what_a_dead_worker_had_is_claimed_anew(waiting):
+    for _ in range(3):
         consented()
     with freeze_time(timezone.now()) as clock:
-        first = claims.claim("json", 30)
-        assert len(first) == claims.BATCH
-        clock.tick(timedelta(seconds=30 * claims.BATCH))
-        assert claims.claim("json", 30) == []
+        first = claim_all(seconds=30)
+        clock.tick(timedelta(seconds=30))
+        assert claim_all() == []
         clock.tick(claims.MARGIN)
-        again = claims.claim("json", 30)
+        again = claim_all(seconds=30)
         assert {claim.pk for claim in again} == {claim.pk for claim in first}
         assert {claim.attempts for claim in again} == {1}, "it may have been sent"
         assert claims.mark_sent(first[0], 1) == 0, "it is another's now"
         assert claims.mark_failed(first[1], "down") is False
-        claims.release(first[2:])
-        assert set(statuses()) == {"waiting"}
-        assert {row.leased_until for row in rows()} == {again[0].leased_until}
+        assert {(row.status, row.leased_until) for row in rows()} == {("waiting", again[0].leased_until)}
         assert claims.mark_sent(again[0], 1) == 1
-
-
-def test_a_worker_sends_nothing_for_which_its_lease_is_too_short(waiting, deliver, monkeypatch):
-    """A machine that slept: others may have claimed meanwhile what it still holds to be its own."""
-    for _ in range(3):
-        consented()
-    deliver(True)
-    with freeze_time(timezone.now(), tick=False) as clock:
-        asleep = iter([timedelta(hours=1)])
-        waiting.during = lambda message: clock.tick(next(asleep, timedelta(0)))
-        batches = []
-        claim = claims.claim
-        monkeypatch.setattr(claims, "claim", lambda *given: batches.append(claim(*given)) or batches[-1])
-        run()
-    assert [len(batch) for batch in batches] == [3, 2, 0]
-    assert_partner_knows(waiting)
 
 
 def test_a_message_that_may_have_been_taken_before_tells_no_more_than_its_own_row(waiting, deliver):
@@ -361,7 +361,7 @@ def test_a_message_that_may_have_been_taken_before_tells_no_more_than_its_own_ro
     beyond its own row must be told by the next.
     """
     learner = consented()
-    (claim,) = claims.claim("json", 5)
+    (claim,) = claim_all()
     JsonChannel(waiting.url).send(claim.delivery_id, delivery.roster.entry_of(claim.partner_id))
     consent.decline(learner, evidence())
     assert waiting.held[key(learner)]["status"] == "consented"
@@ -373,52 +373,54 @@ def test_a_message_that_may_have_been_taken_before_tells_no_more_than_its_own_ro
     assert_partner_knows(waiting)
 
 
-def test_what_a_claim_and_a_delivery_cost(waiting, deliver):
-    for _ in range(3):
-        consented()
-    deliver(True)
-    with CaptureQueriesContext(
-        connection,
-    ) as claiming:
-        claimed = claims.claim("json", 5)
-    assert len(claimed) == 3
-    assert counted(claiming) == ["SELECT", "SELECT", "UPDATE"]
-    with CaptureQueriesContext(connection) as marking:
-        assert claims.mark_sent(claimed[0], claimed[0].sequence) == 1
-    assert counted(marking) == ["UPDATE", "SELECT"]
-    with CaptureQueriesContext(connection) as failing:
-        claims.mark_failed(claimed[1], "down")
-    assert counted(failing) == ["UPDATE"]
-    with CaptureQueriesContext(connection) as nothing_due:
-        assert claims.claim("json", 5) == []
-    assert counted(nothing_due) == ["SELECT"]
-
-
 def counted(queries):
     """Return what each query does; not the beginning and the end of transactions."""
     verbs = [query["sql"].split()[0] for query in queries.captured_queries]
     return [verb for verb in verbs if verb in ("SELECT", "INSERT", "UPDATE", "DELETE")]
 
 
+def test_what_a_claim_and_a_delivery_cost(waiting):
+    learner = consented()
+    consented()
+    consent.decline(learner, evidence())
+    with CaptureQueriesContext(connection) as looking:
+        first, second = sorted(claims.candidates("json"))
+    assert counted(looking) == ["SELECT"]
+    with CaptureQueriesContext(connection) as claiming:
+        claim, other = claims.claim(first, 5), claims.claim(second, 5)
+    assert counted(claiming) == ["SELECT", "UPDATE"] * 2
+    with CaptureQueriesContext(connection) as late:
+        claims.claim(first, 5)
+    assert counted(late) == ["SELECT"]
+    with CaptureQueriesContext(connection) as marking:
+        assert claims.mark_sent(claim, 2) == 2
+    assert counted(marking) == ["UPDATE", "SELECT", "UPDATE"], "its own, and one that it has overtaken"
+    with CaptureQueriesContext(connection) as failing:
+        claims.mark_failed(other, "down")
+    assert counted(failing) == ["UPDATE"]
+
+
 def test_what_a_drain_costs_a_message_beyond_what_reading_the_entry_does(waiting, deliver, monkeypatch):
-    learners = [consented() for _ in range(2 * claims.BATCH)]
+    for _ in range(9):
+        consented()
     reading = delivery.roster.entry_of
     entries = {row.partner_id: reading(row.partner_id) for row in CoachingConsent.objects.all()}
     monkeypatch.setattr(delivery.roster, "entry_of", entries.__getitem__)
     deliver(True)
 
-    def cost(batches):
+    def cost(messages):
         PartnerDelivery.objects.update(status=Status.SENT)
-        some = PartnerDelivery.objects.order_by("pk").values_list("pk", flat=True)[: batches * claims.BATCH]
+        some = PartnerDelivery.objects.order_by("pk").values_list("pk", flat=True)[:messages]
         PartnerDelivery.objects.filter(pk__in=list(some)).update(status=Status.WAITING)
         with CaptureQueriesContext(connection) as queries:
-            assert delivery.drain() == delivery.Drained(sent=batches * claims.BATCH)
+            assert delivery.drain() == delivery.Drained(sent=messages)
         return len(counted(queries))
 
-    assert len(learners) == len(rows())
     cost(1)
-    # A batch: is the channel paused, the claim, the channel works; a message: marked, and what it has overtaken.
-    assert cost(2) - cost(1) == 1 + 3 + 1 + 2 * claims.BATCH
+    # Claimed by two, marked by one, and one that looks for what it has overtaken.
+    assert cost(9) - cost(1) == 8 * 4
+    # Is the channel paused, what is due, it works; and that nothing is left.
+    assert cost(1) == 4 + 3 + 2
 
 
 # Channels that are not there

@@ -22,7 +22,7 @@ from tests import factories
 from tests.factories import OTHER_TYPED, TYPED, evidence
 from tests.loopback_partner import FileChannel
 from tests.test_concurrency import innodb_status, isolation, meanwhile  # noqa: F401, isolation is a fixture
-from tests.test_partner_delivery import assert_partner_knows, consented, on_file, roster, rows, who_consents  # noqa: F401
+from tests.test_partner_delivery import assert_partner_knows, claim_all, consented, on_file, roster, rows, who_consents  # noqa: F401
 
 pytestmark = [
     pytest.mark.skipif(connection.vendor != "mysql", reason="real locks are wanted; the MariaDB run has them"),
@@ -58,7 +58,7 @@ def assert_each_learner_was_told_in_order(partner):
 @pytest.mark.parametrize("workers", WORKERS)
 def test_workers_share_what_waits_and_send_nothing_twice(partner, deliver, workers):
     deliver(False)
-    learners = [consented() for _ in range(6 * claims.BATCH)]
+    learners = [consented() for _ in range(60)]
     for learner in learners[::3]:
         consent.decline(learner, evidence())
     deliver(True)
@@ -167,7 +167,7 @@ def test_a_learners_answer_waits_for_no_worker_that_sends_or_claims(partner, unp
 
 def test_a_learners_answer_waits_for_no_claim(partner, unpublished, deliver, monkeypatch):
     deliver(False)
-    learners = [consented() for _ in range(3 * claims.BATCH)]
+    learners = [consented() for _ in range(30)]
     newcomer = factories.eligible_learner()
     is_claimed, is_answered = threading.Event(), threading.Event()
 
@@ -187,34 +187,33 @@ def test_a_learners_answer_waits_for_no_claim(partner, unpublished, deliver, mon
         is_answered.set()
 
     monkeypatch.setattr(claims, "transaction", SimpleNamespace(atomic=dawdle))
-    claimed, _ = meanwhile(lambda: claims.claim("json", 5), answer)
-    assert len(claimed) == claims.BATCH
+    (pk, *_) = claims.candidates("json")
+    claimed, _ = meanwhile(lambda: claims.claim(pk, 5), answer)
+    assert claimed.pk == pk
 
 
 def test_a_worker_passes_by_what_another_has_locked(partner, deliver):
     deliver(False)
-    for _ in range(2 * claims.BATCH):
+    for _ in range(4):
         consented()
     locked, claimed = threading.Event(), threading.Event()
 
-    def claim_slowly():
+    def lock():
         with transaction.atomic():
-            pks = list(PartnerDelivery.objects.order_by("pk").values_list("pk", flat=True)[: claims.BATCH])
-            list(PartnerDelivery.objects.select_for_update().filter(pk__in=pks))
+            row = PartnerDelivery.objects.select_for_update().get(pk=min(claims.candidates("json")))
             locked.set()
             assert claimed.wait(30), "the other waits for a lock"
-            return pks
+            return row.pk
 
     def claim():
         assert locked.wait(30)
         try:
-            return [one.pk for one in claims.claim("json", 5)]
+            return [one.pk for one in claim_all()]
         finally:
             claimed.set()
 
-    mine, others = meanwhile(claim_slowly, claim)
-    assert len(others) == claims.BATCH
-    assert not set(mine) & set(others)
+    mine, others = meanwhile(lock, claim)
+    assert sorted([mine, *others]) == [row.pk for row in PartnerDelivery.objects.order_by("pk")]
 
 
 @pytest.mark.parametrize("workers", WORKERS)

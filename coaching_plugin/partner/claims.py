@@ -1,13 +1,12 @@
 """Which worker may send which message: a learner's lowest waiting change, for as long as its lease lasts."""
 
 import random
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, When
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, When
 from django.utils import timezone
 
 from coaching_plugin import conf
@@ -18,9 +17,9 @@ Status = PartnerDelivery.Status
 UNSENT = [Status.WAITING, Status.PARKED]
 CODE_LENGTH = PartnerDelivery._meta.get_field("last_error").max_length
 
-# How many messages a worker claims at a time, and among how many it looks for them: others look at the same moment.
-BATCH, LOOKED_AT = 10, 100
-# What a lease lasts beyond the time that the messages may take.
+# How many rows a worker looks at before it looks anew.
+LOOKED_AT = 50
+# What a lease lasts beyond the time that its message may take.
 MARGIN = timedelta(minutes=1)
 
 
@@ -41,21 +40,41 @@ class Claim:
         """The id of its message, the same at every attempt."""
         return f"msg_{self.partner_id.hex}_{self.sequence}"
 
-    def lasts(self, seconds: float) -> bool:
-        """Return whether the lease lasts for so many seconds more."""
-        return timezone.now() + timedelta(seconds=seconds) < self.leased_until
+
+def candidates(channel: str) -> list[int]:
+    """Return some rows of a channel that may be claimed, by primary key: the longest due, and one a learner."""
+    lower = PartnerDelivery.objects.filter(
+        channel=OuterRef("channel"),
+        partner_id=OuterRef("partner_id"),
+        sequence__lt=OuterRef("sequence"),
+        status=Status.WAITING,
+    )
+    rows = PartnerDelivery.objects.filter(_may_be_claimed(), ~Exists(lower), channel=channel)
+    found = list(rows.order_by("due_at", "pk").values_list("pk", flat=True)[:LOOKED_AT])
+    # Workers that look at the same moment then try the same rows in different orders.
+    random.shuffle(found)
+    return found
 
 
-def claim(channel: str, seconds_per_message: float) -> list[Claim]:
-    """Return what is due on a channel and now this worker's to send: one row a learner, none that another has."""
-    # Again where others took all that was looked at meanwhile; a worker that comes away empty leaves the rest to them.
-    for _ in range(3):
-        candidates = _candidates(channel)
-        if not candidates:
-            break
-        if claims := _lease(candidates, timedelta(seconds=BATCH * seconds_per_message) + MARGIN):
-            return claims
-    return []
+def claim(pk: int, seconds: float) -> Claim | None:
+    """
+    Claim a row to be sent within so many seconds; None where another worker has it, or has sent it.
+
+    Locked by its primary key alone, and one by one: of a list, a small table is read whole, and at REPEATABLE READ
+    that locks the place in which a learner's next change is to be stored.
+    """
+    leased_until = timezone.now() + timedelta(seconds=seconds) + MARGIN
+    with transaction.atomic(durable=True):
+        locked = PartnerDelivery.objects.select_for_update(
+            skip_locked=connection.features.has_select_for_update_skip_locked
+        )
+        row = locked.filter(_may_be_claimed(), pk=pk).first()
+        if row is None:
+            return None
+        # A worker that had it before has died, and may have sent it.
+        attempts = row.attempts + (row.leased_until is not None)
+        PartnerDelivery.objects.filter(pk=pk).update(leased_until=leased_until, attempts=attempts)
+    return Claim(pk, row.channel, row.partner_id, row.sequence, attempts, leased_until)
 
 
 def mark_sent(claim: Claim, sequence_told: int) -> int:
@@ -67,7 +86,7 @@ def mark_sent(claim: Claim, sequence_told: int) -> int:
     """
     now = timezone.now()
     if not _held(claim).update(
-        status=Status.SENT, sent_at=now, attempts=F("attempts") + 1, leased_until=None, last_error=""
+        status=Status.SENT, sent_at=now, attempts=claim.attempts + 1, leased_until=None, last_error=""
     ):
         # The lease ran out. Whoever has it now sends it again, and the partner drops one of the two.
         return 0
@@ -76,10 +95,9 @@ def mark_sent(claim: Claim, sequence_told: int) -> int:
     of_learner = PartnerDelivery.objects.filter(channel=claim.channel, partner_id=claim.partner_id)
     # Looked for first, and written by primary key: no gap is locked in which a learner's next change has its place.
     overtaken = list(of_learner.filter(status__in=UNSENT, sequence__lte=told).values_list("pk", flat=True))
-    if not overtaken:
-        return 1
-    return 1 + PartnerDelivery.objects.filter(pk__in=overtaken).update(
-        status=Status.SENT, sent_at=now, leased_until=None
+    return 1 + sum(
+        PartnerDelivery.objects.filter(pk=pk).update(status=Status.SENT, sent_at=now, leased_until=None)
+        for pk in overtaken
     )
 
 
@@ -100,14 +118,6 @@ def mark_failed(claim: Claim, code: str) -> bool:
     )
 
 
-def release(claims: Iterable[Claim]) -> None:
-    """Give back what was claimed and not tried."""
-    claims = list(claims)
-    if claims:
-        held = PartnerDelivery.objects.filter(pk__in=[claim.pk for claim in claims])
-        held.filter(leased_until=claims[0].leased_until).update(leased_until=None)
-
-
 def try_again(rows: QuerySet[PartnerDelivery]) -> int:
     """Have rows that were not sent tried at once, and as often again as others; return how many."""
     return rows.filter(status__in=UNSENT).update(
@@ -116,46 +126,6 @@ def try_again(rows: QuerySet[PartnerDelivery]) -> int:
         # Not to none: something may have been sent under its id.
         attempts=Case(When(attempts=0, then=0), default=1),
     )
-
-
-def _candidates(channel: str) -> list[int]:
-    """Return the rows that may be claimed, the longest due first, without a lock."""
-    lower = PartnerDelivery.objects.filter(
-        channel=OuterRef("channel"),
-        partner_id=OuterRef("partner_id"),
-        sequence__lt=OuterRef("sequence"),
-        status=Status.WAITING,
-    )
-    rows = PartnerDelivery.objects.filter(_may_be_claimed(), ~Exists(lower), channel=channel)
-    return list(rows.order_by("due_at", "pk").values_list("pk", flat=True)[:LOOKED_AT])
-
-
-def _lease(candidates: list[int], lease: timedelta) -> list[Claim]:
-    """Lock candidates by primary key, and so no gap between rows, and return those that still may be claimed."""
-    leased_until = timezone.now() + lease
-    with transaction.atomic(durable=True):
-        locked = PartnerDelivery.objects.select_for_update(
-            skip_locked=connection.features.has_select_for_update_skip_locked
-        )
-        rows = list(locked.filter(_may_be_claimed(), pk__in=candidates).order_by("pk")[:BATCH])
-        if rows:
-            PartnerDelivery.objects.filter(pk__in=[row.pk for row in rows]).update(
-                # A worker that had it before has died, and may have sent it. First, since MySQL and MariaDB assign one
-                # after the other.
-                attempts=F("attempts") + Case(When(leased_until=None, then=0), default=1),
-                leased_until=leased_until,
-            )
-    return [
-        Claim(
-            pk=row.pk,
-            channel=row.channel,
-            partner_id=row.partner_id,
-            sequence=row.sequence,
-            attempts=row.attempts + (row.leased_until is not None),
-            leased_until=leased_until,
-        )
-        for row in rows
-    ]
 
 
 def _may_be_claimed() -> Q:

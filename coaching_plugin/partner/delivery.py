@@ -54,7 +54,7 @@ def drain(seconds: float | None = None, *, refresh: bool = False) -> Drained:
         return drained
     in_turn = channels.configured()
     while in_turn and not is_over():
-        # A batch of each, so that a channel that is slow keeps no other waiting.
+        # Some of each, so that a channel that is slow keeps no other waiting.
         in_turn = {
             name: channel for name, channel in in_turn.items() if _take_turn(name, channel, drained, is_over, refresh)
         }
@@ -68,28 +68,30 @@ def _take_turn(name: str, channel: Channel, drained: Drained, is_over: Callable[
     if isinstance(channel, RosterChannel):
         _write_roster(name, channel, drained, refresh)
         return False
-    return not health.is_paused(name) and _send_batch(name, channel, drained, is_over)
+    return not health.is_paused(name) and _send_some(name, channel, drained, is_over)
 
 
 # Messages ---------------------------------------------------------------------------------------------------------
 
 
-def _send_batch(name: str, channel: MessageChannel, drained: Drained, is_over: Callable[[], bool]) -> bool:
-    """Send what can be claimed at a time, one after the other, and return whether there may be more."""
-    claimed = claims.claim(name, channel.seconds_per_message)
-    left = list(reversed(claimed))
-    is_paused = is_known_to_work = False
-    try:
-        while left and not is_paused and not is_over() and left[-1].lasts(channel.seconds_per_message):
-            failure = _deliver(left.pop(), channel, drained)
-            if failure:
-                is_paused = health.note_failure(name, tolerated=FAILURES_TOLERATED, retry_after=failure.retry_after)
-            elif not is_known_to_work:
-                health.note_success(name)
-            is_known_to_work = not failure
-    finally:
-        claims.release(left)
-    return bool(claimed) and not is_paused
+def _send_some(name: str, channel: MessageChannel, drained: Drained, is_over: Callable[[], bool]) -> bool:
+    """Send some of what is due, one message after the other, and return whether there may be more."""
+    looked_at = claims.candidates(name)
+    is_known_to_work = False
+    for pk in looked_at:
+        if is_over():
+            return False
+        claim = claims.claim(pk, channel.seconds_per_message)
+        if claim is None:
+            continue
+        failure = _deliver(claim, channel, drained)
+        if failure:
+            if health.note_failure(name, tolerated=FAILURES_TOLERATED, retry_after=failure.retry_after):
+                return False
+        elif not is_known_to_work:
+            health.note_success(name)
+        is_known_to_work = not failure
+    return bool(looked_at)
 
 
 def _deliver(claim: Claim, channel: MessageChannel, drained: Drained) -> DeliveryError | None:

@@ -18,6 +18,7 @@ from django.db import connection  # noqa: E402
 
 from benchmarks import course_doors, report  # noqa: E402
 from benchmarks.course_doors import COURSE_METADATA, COURSE_PAGE, OTHER_PAGE  # noqa: E402
+from benchmarks.deliveries import deliveries  # noqa: E402
 from benchmarks.large_learner import large_learner  # noqa: E402
 from benchmarks.states import STATES  # noqa: E402
 from tests import factories  # noqa: E402
@@ -58,6 +59,9 @@ def _measure(rounds):
         _progress("a learner with 50,000 rows of courseware state")
         result = large_learner(rounds=max(rounds // 10, 1))
         show(report.large_learner(result), [result])
+    _progress("changes that wait for the coaching partner")
+    result = deliveries(rounds)
+    show(report.deliveries(result), [result])
     return int(not all(result.is_as_designed for result in results))
 
 

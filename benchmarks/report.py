@@ -1,5 +1,6 @@
 """What the benchmark prints: plain text, a hundred columns at most."""
 
+from benchmarks.deliveries import QUERIES_AT_MOST
 from tests.cost import states_in
 
 DECISION = "{:<15}{:>7}{:>9}{:>9}  {:>9}{:>9}{:>9}"
@@ -49,6 +50,19 @@ def doors(page, costs):
                 "               There the redirect to the question stands instead of the page: redirect / page."
             )
     return "\n".join(lines)
+
+
+def deliveries(result):
+    """Return how fast an outbox was drained, and what that asked."""
+    rate = result.sent / result.seconds
+    return "\n".join(
+        [
+            heading(f"{result.waiting:,} changes wait for the coaching partner"),
+            f"Sent by one worker, over HTTP on loopback: {result.sent:,} in {result.seconds:.1f} s, {rate:,.0f} a second.",
+            f"Queries for each: {result.queries_each:.2f} ({QUERIES_AT_MOST}, and some for many at a time)."
+            + _mark(result),
+        ]
+    )
 
 
 def large_learner(result):

@@ -35,11 +35,12 @@ def bench(**environment):
 def test_every_state_is_measured_at_every_door_and_costs_what_the_design_says(hooks):
     done = bench(SANDBOX_COURSEWARE_HOOKS=hooks)
     assert done.returncode == 0, done.stdout + done.stderr
-    decisions, course_page, course_metadata, other_page = done.stdout.split("\n---")[1:]
+    decisions, course_page, course_metadata, other_page, deliveries = done.stdout.split("\n---")[1:]
     for state in STATES:
         for table in (decisions, course_page, course_metadata):
             assert re.search(rf"^{state.name} .*[\d)]$", table, re.MULTILINE), (state.name, table)
     assert re.search(r"^to be asked +\+0 \(\+0\) +\+0 \(\+0\)", other_page, re.MULTILINE)
+    assert re.search(r"loopback: \d+ in [\d.]+ s, \d+ a second\.\nQueries for each: [456]\.\d\d ", deliveries)
     assert "NOT AS DESIGNED" not in done.stdout
     assert "MariaDB: not measured, none answers at 127.0.0.1:1" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 100

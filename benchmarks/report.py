@@ -54,11 +54,11 @@ def doors(page, costs):
 
 def deliveries(result):
     """Return how fast an outbox was drained, and what that asked."""
-    rate = result.sent / result.seconds
+    rate = f"{result.sent:,} in {result.seconds:.1f} s, {result.sent / result.seconds:,.0f} a second"
     return "\n".join(
         [
             heading(f"{result.waiting:,} changes wait for the coaching partner"),
-            f"Sent by one worker, over HTTP on loopback: {result.sent:,} in {result.seconds:.1f} s, {rate:,.0f} a second.",
+            f"Sent by one worker, over HTTP on loopback: {rate}.",
             f"Queries for each: {result.queries_each:.2f} ({QUERIES_AT_MOST}, and some for many at a time)."
             + _mark(result),
         ]

@@ -25,6 +25,8 @@ class Outcome:
 
     consent: CoachingConsent
     refusals: tuple[Refusal, ...] = field(default=())
+    # Whether a consent stood till then. Only what the partner reports asks that.
+    ends_consent: bool = False
 
     @property
     def is_refused(self) -> bool:
@@ -166,13 +168,14 @@ def follow_profile(user, evidence: Evidence, *, chosen_by_learner: bool) -> Outc
 def opt_out(user, evidence: Evidence, reason: str = "") -> Outcome:
     """Record that the learner told the partner to stop, by what word (a code); a consent is withdrawn at once."""
     with _locked(user) as consent:
-        if consent.is_consented or consent.opted_out_at is None:
+        ends_consent = consent.is_consented
+        if ends_consent or consent.opted_out_at is None:
             consent.opted_out_at = timezone.now()
-            if consent.is_consented:
+            if ends_consent:
                 consent.status = Status.WITHDRAWN
                 consent.answered_at = consent.opted_out_at
             _record(consent, Kind.OPTED_OUT, evidence, reason=reason)
-        return Outcome(consent)
+        return Outcome(consent, ends_consent=ends_consent)
 
 
 def do_not_ask(user, evidence: Evidence, reason: str) -> Outcome:

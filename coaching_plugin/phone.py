@@ -72,6 +72,11 @@ def is_textable(raw: str | None, regions: Sequence[str]) -> bool:
     return True
 
 
+def is_e164(text: str) -> bool:
+    """Say whether a text has the form in which numbers are stored; that there is such a number is not looked at."""
+    return _E164.fullmatch(text) is not None
+
+
 def national_format(e164: str) -> str:
     """Return an E.164 number as people in its country write it; anything else comes back as it is, for display only."""
     try:

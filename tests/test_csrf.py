@@ -12,6 +12,7 @@ from coaching_plugin.models import CoachedCourse
 from tests import factories
 from tests.consent_pages import ACCEPT, DECLINE, DISMISS, LEAVE, SIGN_UP
 from tests.factories import MB101, TYPED, evidence
+from tests.test_partner_signatures import OLD
 from tests.test_rest_api import assert_refused, stored
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -52,6 +53,8 @@ WRITES = [
     Write("coaching:api-consent", "patch", API_ANSWER),
     Write("coaching:api-consent", "patch", {"coaching_consent": False}),
 ]
+# What counts by a signature, and not by who is logged in. A browser has none to send along.
+SIGNED = {("coaching:api-partner-opt-outs", "post")}
 EACH_WRITE = pytest.mark.parametrize("write", WRITES, ids=[f"{write.name} {' '.join(write.body)}" for write in WRITES])
 
 
@@ -71,7 +74,7 @@ def found_in_the_urlconf(patterns=None, namespace="coaching"):
 
 
 def test_the_table_names_every_url_and_method_that_writes():
-    assert {(write.name, write.method) for write in WRITES} == set(found_in_the_urlconf())
+    assert {(write.name, write.method) for write in WRITES} | SIGNED == set(found_in_the_urlconf())
 
 
 # Ways to be logged in by a cookie, which a browser sends along whoever asks
@@ -160,6 +163,18 @@ def test_our_own_pages_can(learner, browser, write, secure):
         assert response.headers["Location"].startswith("/login?")
     else:
         assert stored() != before
+
+
+@pytest.mark.parametrize(("name", "method"), sorted(SIGNED))
+def test_what_is_signed_is_written_by_no_browser_whatever_it_sends_along(learner, browser, name, method, settings):
+    settings.COACHING_PARTNER_OPT_OUT_SECRETS = [OLD]
+    row = consent.give(learner, TYPED, None, evidence()).consent
+    before = stored()
+    for headers in (*(forge(browser) for forge in FORGERIES.values()), token_of(browser)):
+        report = {"partner_id": str(row.partner_id), "reason": "STOP"}
+        response = getattr(browser, method)(reverse(name), report, content_type="application/json", **headers)
+        assert_refused(response, 401, "coaching")
+    assert stored() == before
 
 
 @pytest.mark.parametrize("name", sorted({write.name for write in WRITES if write.is_of_the_api}))

@@ -20,12 +20,16 @@ from openedx.core.djangoapps.oauth_dispatch.jwt import create_jwt_for_user
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from coaching_plugin import conf, urls
+from coaching_plugin import conf, consent, urls
 from coaching_plugin.eligibility import Rules, RunVerdict, Verdict
 from coaching_plugin.lms import EnrollmentFacts
 from coaching_plugin.models import Disclosure
+from coaching_plugin.partner import opt_outs, signatures, webhook
+from coaching_plugin.partner.roster import Entry, Standing
 from coaching_plugin.rest_api.v1 import errors, serializers, views
 from tests import factories
+from tests.test_partner_signatures import OLD
+from tests.test_partner_webhook import GONE, LEARNER
 from tests.test_rest_api import as_mfe
 
 # Committed: DRF marks a surrounding transaction for rollback at each refusal, and so the test's own.
@@ -43,8 +47,14 @@ OPERATIONS = {
     if method in item
 }
 READS, WRITES = "getStanding", "changeAccountSettings"
-SENT = {"Answer": serializers.AnswerSerializer, "Dismissal": serializers.DismissalSerializer}
+SENT = {
+    "Answer": serializers.AnswerSerializer,
+    "Dismissal": serializers.DismissalSerializer,
+    "OptOut": serializers.OptOutSerializer,
+}
 ANSWERS = {name: schema for name, schema in SCHEMAS.items() if schema["type"] == "object" and name not in SENT}
+# What the partner sends, signed.
+SIGNED = {name for name, (_, path) in OPERATIONS.items() if path == "/partner/opt-outs/"}
 REGISTRY = Registry().with_resource("urn:api", DRAFT202012.create_resource(API))
 # How JSON writes what Python holds.
 WRITTEN = {
@@ -126,9 +136,16 @@ BODY = '{"coaching_consent": false, "dismissed": true}'
 
 
 def send(client, name, user_id, body=BODY, query="", **headers):
+    if name in SIGNED:
+        headers = signatures.sign([OLD], "msg_1", body.encode() if "requestBody" in operation(name) else b"") | headers
     writes = "requestBody" in operation(name)
     content = {"data": body, "content_type": headers.pop("content_type", "application/json")} if writes else {}
     return client.generic(OPERATIONS[name][0].upper(), url(name, user_id) + query, headers=headers, **content)
+
+
+@pytest.fixture(autouse=True)
+def _secrets(settings):
+    settings.COACHING_PARTNER_OPT_OUT_SECRETS = [OLD]
 
 
 @pytest.fixture
@@ -237,6 +254,8 @@ ALONE = [
     {"phone_number": factories.TYPED},
     {"full_name": "Lena"},
     {"disclosure": "0" * 64},
+    {"partner_id": "0f8fad5b-d9cb-469f-a165-70867728950e"},
+    {"reason": "STOP"},
     {"dismissed": True},
     {"dismissed": False},
 ]
@@ -290,7 +309,7 @@ def every_answer(client, name, learner, settings, monkeypatch):
     yield send(client, name, learner.id)
 
 
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - SIGNED))
 def test_the_answers_are_those_that_are_written(learner, mfe, settings, monkeypatch, name):
     """Every status that can come is there, each that is there comes, and each answer is in its form."""
     given = set()
@@ -303,8 +322,9 @@ def test_the_answers_are_those_that_are_written(learner, mfe, settings, monkeypa
 @pytest.mark.parametrize("path", VIEWS)
 def test_a_method_that_is_not_there_is_refused_in_the_same_form(learner, mfe, path):
     there = set(METHODS) & API["paths"][path].keys()
+    headers = signatures.sign([OLD], "msg_1", b"")
     for method in set(METHODS) - there - {"head"}:
-        response = mfe.generic(method.upper(), SERVER + path.format(user_id=learner.id))
+        response = mfe.generic(method.upper(), SERVER + path.format(user_id=learner.id), headers=headers)
         assert response.status_code == 405
         assert violations(absolute(SCHEMAS["Refusal"]), response.json()) == []
         assert {allowed.lower() for allowed in response.headers["Allow"].split(", ")} - {"head"} == there
@@ -430,5 +450,70 @@ def test_every_way_that_the_code_takes_is_written(learner, credentials):
 
 def test_what_reads_is_open_to_every_way_and_what_writes_needs_a_csrf_token_with_cookies():
     for name, (method, path) in OPERATIONS.items():
+        if name in SIGNED:
+            assert operation(name)["security"] == SIGNATURE
+            assert VIEWS[path]().get_authenticators() == []
+            continue
         assert operation(name).get("security") == (operation(WRITES)["security"] if method == "patch" else None)
         assert VIEWS[path].get_authenticators is views.CoachingAPIView.get_authenticators
+
+
+# The partner
+
+SIGNATURE = [{"webhookId": [], "webhookTimestamp": [], "webhookSignature": []}]
+
+
+def every_answer_to_the_partner(name, row, monkeypatch):
+    """Yield an answer of each kind that an operation for the partner can give."""
+    client = Client(raise_request_exception=False)
+    yield send(client, name, 0, json.dumps({"phone_number": factories.CANADIAN, "reason": "STOP"}))
+    yield send(client, name, 0, json.dumps({"partner_id": str(row.partner_id), "reason": "STOP"}))
+    for body in ("{}", "[]", '{"phone_number": "1", "partner_id": "2", "reason": "3"}'):
+        yield send(client, name, 0, body)
+    for request in ({"content_type": "text/plain"}, {"accept": "text/html"}, {"query": "?format=xml"}):
+        yield send(client, name, 0, **request)
+    for header in ("webhook-id", "webhook-timestamp", "webhook-signature"):
+        yield send(client, name, 0, **{header: ""})
+    yield client.generic(OPERATIONS[name][0].upper(), url(name, 0), b" " * 3_000_000)
+    with monkeypatch.context() as broken:
+        broken.setattr(conf, "opt_out_secrets", lambda: 1 / 0)
+        yield send(client, name, 0)
+
+
+@pytest.mark.parametrize("name", sorted(SIGNED))
+def test_the_answers_to_the_partner_are_those_that_are_written(learner, monkeypatch, name):
+    row = consent.give(learner, factories.TYPED, None, factories.evidence()).consent
+    given = set()
+    for response in every_answer_to_the_partner(name, row, monkeypatch):
+        assert_allowed(name, response)
+        given.add(str(response.status_code))
+    assert given == set(operation(name)["responses"])
+
+
+def test_the_headers_of_a_signature_are_those_that_are_read():
+    schemes = [API["components"]["securitySchemes"][name] for name in SIGNATURE[0]]
+    assert {scheme["name"] for scheme in schemes} == signatures.sign([OLD], "a", b"").keys()
+
+
+def test_the_words_of_an_opt_out_are_those_that_are_taken():
+    described = SCHEMAS["OptOut"]["properties"]["reason"]["description"]
+    for word in opt_outs.ACCEPTED.replace(" or ", ", ").split(", "):
+        assert word in described
+
+
+ERASED = Entry(GONE.partner_id, 9, Standing.ERASED)
+
+
+@pytest.mark.parametrize("entry", [LEARNER, GONE, ERASED], ids=lambda entry: entry.status.value)
+def test_what_the_partner_is_sent_is_what_is_written(entry):
+    (operation,) = API["webhooks"]["learner"].values()
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    message = json.loads(webhook.message(entry))
+    assert violations(absolute(schema), message) == []
+    message["data"]["user_id"] = 7
+    assert violations(absolute(schema), message), "nothing else is sent"
+
+
+def test_the_types_of_messages_are_those_that_there_are():
+    assert SCHEMAS["Message"]["properties"]["type"]["enum"] == [f"learner.{standing.value}" for standing in Standing]
+    assert API["webhooks"]["learner"]["post"]["security"] == SIGNATURE

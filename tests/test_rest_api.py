@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("committed")
 API = "/api/coaching/v1"
 Status = CoachingConsent.Status
 WAYS = ["login", "session", "jwt_cookies", "bearer", "jwt_header"]
-ERROR_KEYS = {"phone_number", "full_name", "coaching", "detail"}
+ERROR_KEYS = {"phone_number", "full_name", "partner_id", "reason", "coaching", "detail"}
 NOBODY = 999_999_999
 # As measured on SQLite: the session, its user, and the user of the JWT cookie. They are not ours.
 LOGIN_QUERIES = 3

@@ -7,7 +7,7 @@ from django.http.multipartparser import MultiPartParserError
 from rest_framework import exceptions, status
 
 # The keys that clients know errors by; the rest of what is wrong stands under ``coaching``.
-FIELDS = ("phone_number", "full_name", "coaching")
+FIELDS = ("phone_number", "full_name", "partner_id", "reason", "coaching")
 
 
 class PayloadTooLarge(exceptions.APIException):

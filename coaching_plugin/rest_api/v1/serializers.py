@@ -1,6 +1,7 @@
 """What a client may send, and the JSON that it gets."""
 
 from typing import Any
+from uuid import UUID
 
 from django.utils.translation import gettext as _
 from rest_framework import serializers
@@ -9,7 +10,8 @@ from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.eligibility import RunVerdict, Verdict
 from coaching_plugin.forms import MAX_NAME_LENGTH
 from coaching_plugin.models import CoachingConsent
-from coaching_plugin.phone import MAX_TYPED_LENGTH
+from coaching_plugin.partner import opt_outs
+from coaching_plugin.phone import MAX_TYPED_LENGTH, InvalidPhoneNumber
 
 
 class StrictBooleanField(serializers.BooleanField):
@@ -52,6 +54,41 @@ class DismissalSerializer(serializers.Serializer):
         if not dismissed:
             raise serializers.ValidationError(_("A dismissed card does not come back."))
         return dismissed
+
+
+class OptOutSerializer(serializers.Serializer):
+    """A report that somebody does not want to be coached any more: about whom, and by what word."""
+
+    partner_id = StrictCharField(required=False, allow_null=True, max_length=36)
+    phone_number = StrictCharField(required=False, allow_null=True, max_length=MAX_TYPED_LENGTH)
+    reason = StrictCharField(max_length=32)
+
+    def validate_partner_id(self, partner_id: str | None) -> UUID | None:
+        """Return the id. Raises ``ValidationError`` where it is no UUID."""
+        try:
+            return None if partner_id is None else UUID(partner_id)
+        except ValueError:
+            raise serializers.ValidationError(_("This is not a UUID.")) from None
+
+    def validate_phone_number(self, phone_number: str | None) -> str:
+        """Return the number in E.164, or none. Raises ``ValidationError`` where it is no number."""
+        try:
+            return "" if phone_number is None else opt_outs.number_reported(phone_number)
+        except InvalidPhoneNumber:
+            raise serializers.ValidationError(_("This is not a phone number.")) from None
+
+    def validate_reason(self, reason: str) -> str:
+        """Return the code of the word. Raises ``ValidationError`` where it is none by which people opt out."""
+        code = opt_outs.reason_code(reason)
+        if code is None:
+            raise serializers.ValidationError(_("Send one of: %(words)s.") % {"words": opt_outs.ACCEPTED})
+        return code
+
+    def validate(self, report: dict[str, Any]) -> dict[str, Any]:
+        """Return the report. Raises ``ValidationError`` unless it names the learner in just one way."""
+        if bool(report.get("partner_id")) == bool(report.get("phone_number")):
+            raise serializers.ValidationError(_("Send either partner_id or phone_number."))
+        return report
 
 
 def standing_json(user_id: int | None, standing: CoachingConsent | None, may_consent: bool) -> dict[str, Any]:

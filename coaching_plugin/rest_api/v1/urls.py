@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from coaching_plugin.rest_api.v1 import views
+from coaching_plugin.rest_api.v1 import partner, views
 
 urlpatterns = [
     path("users/<str:user_id>/", views.UserView.as_view(), name="api-user"),
@@ -10,4 +10,5 @@ urlpatterns = [
     path("dashboard_card/<str:user_id>/", views.DashboardCardView.as_view(), name="api-dashboard-card"),
     path("disclosure/", views.DisclosureView.as_view(), name="api-disclosure"),
     path("eligibility/<str:user_id>/", views.EligibilityView.as_view(), name="api-eligibility"),
+    path("partner/opt-outs/", partner.OptOutsView.as_view(), name="api-partner-opt-outs"),
 ]

@@ -125,7 +125,7 @@ def then_hang_up(data):
 
 
 def dripping(head, drop, tail=b""):
-    """Send the head, then drop by drop without an end that is worth waiting for, each well within any timeout."""
+    """Send the head, then drop by drop, each well within any timeout; at an end that nobody should see, close down."""
 
     def answer(connection, closing):
         connection.sendall(head)
@@ -133,6 +133,7 @@ def dripping(head, drop, tail=b""):
             if closing.wait(0.05):
                 return
             connection.sendall(drop)
+        closing.set()
         connection.sendall(tail)
 
     return answer

@@ -2,14 +2,18 @@
 
 import copy
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from coaching_plugin.models import ConsentEvent
+from coaching_plugin import consent
+from coaching_plugin.models import ConsentEvent, PartnerOptOut
+from tests import factories
 from tests.test_openapi import API, SERVER
+from tests.test_partner_signatures import OLD
 from tests.test_rest_api import as_mfe
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("committed")]
@@ -27,12 +31,13 @@ def assert_nothing_found(learner, live_server, settings, tmp_path):
     written = tmp_path / "openapi.json"
     written.write_text(json.dumps(document), encoding="utf-8")
 
-    def run(*options, **headers):
+    def run(*options, environment=None, **headers):
         options = [*options, *(f"--header={name}: {value}" for name, value in headers.items())]
         schemathesis = [sys.executable, "-m", "schemathesis.cli", f"--config-file={CONFIG}", "run", "--no-color"]
         process = subprocess.run(
             [*schemathesis, f"--url={live_server.url}{SERVER}", *options, written],
             cwd=tmp_path,  # it keeps notes there
+            env={**os.environ, "PYTHONPATH": str(CONFIG.parent.parent), **(environment or {})},
             capture_output=True,
             text=True,
         )
@@ -60,3 +65,13 @@ def test_nothing_is_found_by_a_learner_with_a_bearer_token(learner, bearer_token
 def test_nothing_is_found_by_who_is_not_logged_in(assert_nothing_found):
     assert_nothing_found("--max-examples=3")
     assert kinds() == set()
+
+
+def test_nothing_is_found_by_the_partner(learner, settings, assert_nothing_found):
+    settings.COACHING_PARTNER_OPT_OUT_SECRETS = [OLD]
+    consent.give(learner, factories.TYPED, None, factories.evidence())
+    environment = {"SCHEMATHESIS_HOOKS": "tests.schemathesis_signs", "PARTNER_SECRET": OLD}
+    assert_nothing_found("--include-path=/partner/opt-outs/", environment=environment)
+    # The examples are among the requests, and one has the learner's number.
+    assert kinds() == {"consented", "opted_out"}
+    assert PartnerOptOut.objects.exists()

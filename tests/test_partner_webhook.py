@@ -360,7 +360,7 @@ def test_the_sites_proxy_is_asked_for_the_way_out_and_told_no_more(monkeypatch):
     with serving(b"HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n") as proxy:
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
         monkeypatch.delenv("no_proxy", raising=False)
-        assert failure("https://coach.example/hook").code == "connection"
+        assert failure("HTTPS://coach.example/hook").code == "connection"
     (request,) = proxy.received
     assert request.line.startswith("CONNECT coach.example:443 ")
     assert "webhook-signature" not in request.headers
@@ -455,7 +455,8 @@ def test_addresses_that_will_do(url):
         "http://localhost@coach.example/abc123", "https://operator:abc123@coach.example/",
         "https://coach.example/#abc123", "https://coach.example\\@evil.example/abc123", "https://coach.example/abc 123",
         "https://coach.example/\tabc123", "https://coach.example/abc123\n", "https://[abc123/", "https://c:abc123/",
-        "https://c:99999999/abc123", "https://cöach.example/abc123", "file:///abc123", "ftp://localhost/abc123",
+        "https://c:99999999/abc123", "https://c:0/abc123", "https://abc123..example/", f"https://{'abc123' * 11}.net/",
+        "https://cöach.example/abc123", "file:///abc123", "ftp://localhost/abc123",
     ],
 )  # fmt: skip
 def test_addresses_that_will_not(url):

@@ -46,7 +46,8 @@ class WebhookChannel(MessageChannel):
         self._timeout = _checked_timeout(timeout)
         # To connect: to each of two addresses, IPv6 and IPv4, and TLS. Then to send, and to be answered.
         self.seconds_per_message = 5 * self._timeout
-        self._session = _Session(trust_env=self._url.startswith("https:"))
+        # In plain http, to this machine itself, nothing goes to a proxy.
+        self._session = _Session(trust_env=urlsplit(self._url).scheme == "https")
 
     def send(self, delivery_id: str, entry: Entry) -> None:
         """Send how a learner stands now; the id is the same at every attempt. Raises ``DeliveryError``."""
@@ -79,7 +80,6 @@ class _Session(requests.Session):
 
     def __init__(self, *, trust_env: bool):
         super().__init__()
-        # Nothing for this machine itself goes to a proxy.
         self.trust_env = trust_env
         self.auth = _no_password
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -159,10 +159,11 @@ def _parts(url: Any) -> SplitResult | None:
         return None
     try:
         parts = urlsplit(url)
-        # A port is looked at only now.
-        return parts if parts.hostname and parts.port != 0 else None
+        # Port and host are looked at only now; a label that is empty or too long would come up with the first message.
+        is_address = bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
     except ValueError:
         return None
+    return parts if is_address else None
 
 
 def _checked_secrets(secrets: Any) -> list[str]:

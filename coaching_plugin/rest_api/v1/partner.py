@@ -23,8 +23,8 @@ class SignedResource(CoachingAPIView):
 
     # As a class attribute, too: the platform's middleware looks at it.
     authentication_classes = ()
-    permission_classes = ()
-    throttle_classes = ()
+    permission_classes = ()  # type: ignore[assignment]
+    throttle_classes = ()  # type: ignore[assignment]
     message_id: str
 
     def get_authenticators(self):

@@ -139,6 +139,25 @@ def dripping(head, drop, tail=b""):
     return answer
 
 
+def tunnel_to(port):
+    """Be a proxy that leads there."""
+
+    def answer(connection, closing):
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        with socket.create_connection(("127.0.0.1", port)) as beyond:
+            threading.Thread(target=_pass_on, args=(beyond, connection), daemon=True).start()
+            _pass_on(connection, beyond)
+
+    return answer
+
+
+def _pass_on(source, target):
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+
 def self_signed(path):
     """Return a file with a key and a certificate for this machine, vouched for by nobody."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -27,6 +27,7 @@ from tests.partner_server import (
     serving,
     silent,
     then_hang_up,
+    tunnel_to,
 )
 from tests.test_partner_signatures import NEW, OLD
 from tests.watch import messages
@@ -365,6 +366,37 @@ def test_the_sites_proxy_is_asked_for_the_way_out_and_told_no_more(monkeypatch):
     assert request.line.startswith("CONNECT coach.example:443 ")
     assert "webhook-signature" not in request.headers
     assert request.body == b""
+
+
+@pytest.fixture
+def by_proxy(certificate, monkeypatch):
+    """Return what has the channel go to a partner by way of a proxy."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+    def lead_to(partner, proxy):
+        proxy.answer = tunnel_to(partner.port)
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
+
+    return lead_to
+
+
+def test_by_way_of_a_proxy_it_is_the_partner_who_has_to_prove_itself(certificate, by_proxy, monkeypatch):
+    with serving(certificate=certificate) as partner, serving() as proxy:
+        by_proxy(partner, proxy)
+        channel(partner.url).send(ID, LEARNER)
+        assert (len(partner.received), len(proxy.received)) == (1, 1)
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+        assert failure(partner.url).code == "tls"
+        assert len(partner.received) == 1
+
+
+def test_by_way_of_a_proxy_too_there_is_a_deadline(certificate, by_proxy):
+    with serving(dripping(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", b"\r\n"), certificate) as partner, serving() as proxy:
+        by_proxy(partner, proxy)
+        assert failure(partner.url, timeout=1).code == "timeout"
+        assert not partner.closing.is_set()
 
 
 # Retry-After

@@ -118,12 +118,13 @@ def _code_of_error(error: OSError) -> str:
     if isinstance(error, requests.exceptions.SSLError) or not isinstance(error, requests.RequestException):
         # The one error that is not of requests' own: the certificates that the operator names are not there.
         return "tls"
-    if isinstance(error, requests.Timeout):
+    causes = list(_causes(error))
+    # By way of a proxy, an answer that does not come is a proxy that fails, to those who do not look at the cause.
+    if any(isinstance(cause, requests.Timeout | TimeoutError) for cause in causes):
         return "timeout"
-    is_rubbish = any(
-        isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected) for cause in _causes(error)
-    )
-    return "connection" if isinstance(error, requests.ConnectionError) and not is_rubbish else "rubbish"
+    if any(isinstance(cause, HTTPException) and not isinstance(cause, RemoteDisconnected) for cause in causes):
+        return "rubbish"
+    return "connection" if isinstance(error, requests.ConnectionError) else "rubbish"
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -21,6 +21,7 @@ from django.template import TemplateDoesNotExist
 from django.template.loader import get_template
 from django.test import Client
 from django.utils import timezone
+from edx_rest_framework_extensions.auth.jwt.decoder import jwt_decode_handler
 from lms.djangoapps.course_goals.models import UserActivity
 from lms.djangoapps.courseware.models import StudentModule
 from opaque_keys.edx.keys import CourseKey
@@ -162,6 +163,35 @@ def test_the_service_account_gets_a_bearer_token():
 
     assert account.json()["username"] == "coach_api"
     assert Client().get("/api/user/v1/accounts/coach_api", headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+@pytest.mark.parametrize("how", ["field", "header"])
+def test_the_service_account_gets_a_jwt_with_the_platforms_claims(how):
+    fields = {"grant_type": "client_credentials", "client_id": "coach_api", "client_secret": "edx"}
+    asked = {"field": ({"token_type": "JWT"}, {}), "header": ({}, {"X-Token-Type": "jwt"})}[how]
+    answer = Client().post("/oauth2/access_token", {**fields, **asked[0]}, headers=asked[1]).json()
+
+    assert (answer["token_type"], answer["expires_in"]) == ("JWT", 3600)
+    claims = jwt_decode_handler(answer["access_token"])
+    told = {name: claims[name] for name in ("preferred_username", "grant_type", "filters", "is_restricted", "scopes")}
+    assert told == {
+        "preferred_username": "coach_api",
+        "grant_type": "client-credentials",
+        "filters": [],
+        "is_restricted": False,
+        "scopes": answer["scope"].split(),
+    }
+    assert "user_id" not in claims, "a scope that such tokens lack"
+    for scheme, allowed in [("JWT", True), ("Bearer", False)]:
+        headers = {"Authorization": f"{scheme} {answer['access_token']}"}
+        assert (Client().get("/api/user/v1/accounts/coach_api", headers=headers).status_code == 200) is allowed
+
+
+def test_who_has_no_secret_gets_no_token():
+    fields = {"grant_type": "client_credentials", "client_id": "coach_api", "client_secret": "x", "token_type": "jwt"}
+    response = Client().post("/oauth2/access_token", fields)
+    assert response.status_code == 401
+    assert response.json() == {"error": "invalid_client"}
 
 
 # Accounts ------------------------------------------------------------------------------------------------------------

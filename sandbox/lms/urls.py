@@ -5,10 +5,10 @@ from django.contrib import admin
 from django.contrib.staticfiles.views import serve
 from django.urls import include, path, re_path
 from edx_django_utils.plugins import get_plugin_url_patterns
-from oauth2_provider.views import TokenView
 from openedx.core.constants import COURSE_KEY_PATTERN
 from openedx.core.djangoapps.courseware_api.views import CourseOutlineView
 from openedx.core.djangoapps.enrollments.views import CourseListView, EnrollmentListView
+from openedx.core.djangoapps.oauth_dispatch.views import AccessTokenView
 from openedx.core.djangoapps.plugins.constants import ProjectType
 from openedx.core.djangoapps.user_authn.views import login
 
@@ -29,7 +29,7 @@ urlpatterns = [
     path("password_reset/", login.password_reset, name="password_reset"),
     path("csrf/api/v1/token", login.csrf_token, name="csrf_token"),
     path("event", login.event, name="event"),
-    path("oauth2/access_token", TokenView.as_view(), name="access_token"),
+    path("oauth2/access_token", AccessTokenView.as_view(), name="access_token"),
     re_path(r"^dashboard/?$", redirect_to_learner_home_mfe(student_dashboard), name="dashboard"),
     path("api/user/", include("openedx.core.djangoapps.user_api.urls")),
     path("api/enrollment/v1/enrollment", EnrollmentListView.as_view(), name="courseenrollments"),

@@ -7,7 +7,7 @@ from common.djangoapps.course_modes.models import CourseMode
 from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment, UserProfile
 from completion.models import BlockCompletion
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.contrib.sites.models import Site
 from django.core.cache import cache
 from django.core.management import call_command
@@ -156,13 +156,17 @@ def _seed_activity(user, person):
 
 
 def _seed_service_account():
-    """Give the coaching partner's programs a way to get tokens: client credentials."""
+    """Give the coaching partner's programs a way to get tokens, client credentials, and the roster."""
+    account = User.objects.get(username="coach_api")
+    account.user_permissions.add(
+        Permission.objects.get(content_type__app_label="coaching_plugin", codename="export_roster")
+    )
     Application = get_application_model()
     Application.objects.get_or_create(
         client_id="coach_api",
         defaults={
             "name": "Coaching partner",
-            "user": User.objects.get(username="coach_api"),
+            "user": account,
             "client_type": Application.CLIENT_CONFIDENTIAL,
             "authorization_grant_type": Application.GRANT_CLIENT_CREDENTIALS,
             "client_secret": PASSWORD,

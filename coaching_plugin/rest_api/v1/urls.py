@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from coaching_plugin.rest_api.v1 import partner, views
+from coaching_plugin.rest_api.v1 import partner, roster, views
 
 urlpatterns = [
     path("users/<str:user_id>/", views.UserView.as_view(), name="api-user"),
@@ -11,4 +11,5 @@ urlpatterns = [
     path("disclosure/", views.DisclosureView.as_view(), name="api-disclosure"),
     path("eligibility/<str:user_id>/", views.EligibilityView.as_view(), name="api-eligibility"),
     path("partner/opt-outs/", partner.OptOutsView.as_view(), name="api-partner-opt-outs"),
+    path("partner/roster/", roster.RosterView.as_view(), name="api-partner-roster"),
 ]

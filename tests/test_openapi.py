@@ -10,7 +10,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 import yaml
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.cache import cache
 from django.test import Client
 from django.urls import URLResolver
@@ -26,7 +26,7 @@ from coaching_plugin.lms import EnrollmentFacts
 from coaching_plugin.models import Disclosure
 from coaching_plugin.partner import opt_outs, signatures, webhook
 from coaching_plugin.partner.roster import Entry, Standing
-from coaching_plugin.rest_api.v1 import errors, serializers, views
+from coaching_plugin.rest_api.v1 import errors, roster, serializers, views
 from tests import factories
 from tests.test_partner_signatures import OLD
 from tests.test_partner_webhook import GONE, LEARNER
@@ -102,7 +102,7 @@ def assert_allowed(name, response):
     documented = operation(name)["responses"]
     assert str(response.status_code) in documented, response.content[:500]
     told = followed(documented[str(response.status_code)])
-    assert list(told["content"]) == [response.headers["Content-Type"]]
+    assert response.headers["Content-Type"] == next(iter(told["content"]))
     for header in told.get("headers", {}):
         assert header in response.headers
     schema = told["content"]["application/json"]["schema"]
@@ -150,7 +150,8 @@ def _secrets(settings):
 
 @pytest.fixture
 def mfe(learner, log_in):
-    """The account MFE of the eligible learner; what fails in the server is answered, as in production."""
+    """The account MFE of the learner, who may read the roster; what fails is answered, as in production."""
+    learner.user_permissions.add(Permission.objects.get(codename="export_roster"))
     client = as_mfe(log_in(learner))
     client.raise_request_exception = False
     return client
@@ -206,20 +207,29 @@ def test_the_methods_are_those_of_the_view(path):
     assert set(METHODS) & API["paths"][path].keys() == answered - {"head"}
 
 
+def query_read_by(name):
+    """Return the names of the query that the module of an operation reads; each has one that reads any."""
+    module = {"getDisclosure": views, "getRoster": roster}.get(name)
+    if module is None:
+        return set()
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    read = set(re.findall(r'query_params(?:\.get\(|\[|, )"(\w+)"', source))
+    return read | ({roster.RosterPagination.cursor_query_param} if module is roster else set())
+
+
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_parameters_are_those_that_are_read(name):
     method, path = OPERATIONS[name]
     assert parameters(method, path, "path") == set(re.findall(r"{(\w+)}", path))
-    source = Path(views.__file__).read_text(encoding="utf-8")
-    read = set(re.findall(r'query_params(?:\.get\(|\[)"(\w+)"', source)) if name == "getDisclosure" else set()
-    assert parameters(method, path, "query") == read
+    assert parameters(method, path, "query") == query_read_by(name)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_media_types_are_those_of_the_view(name):
     view = VIEWS[OPERATIONS[name][1]]
     written = {parser.media_type for parser in view.parser_classes}
-    rendered = {renderer.media_type for renderer in view.renderer_classes}
+    asked = view(request=types.SimpleNamespace(method=OPERATIONS[name][0].upper()))
+    rendered = {renderer.media_type for renderer in asked.get_renderers()}
     answers = [followed(response) for response in operation(name)["responses"].values()]
     assert {media for answer in answers for media in answer["content"]} == rendered
     assert ("requestBody" in operation(name)) == (OPERATIONS[name][0] in ("patch", "post", "put"))
@@ -299,13 +309,16 @@ def every_answer(client, name, learner, settings, monkeypatch):
     yield send(Client(), name, learner.id)
     with monkeypatch.context() as broken:
         broken.setattr(conf, "api_throttle", lambda: 1 / 0)
+        broken.setattr(roster.RosterRateThrottle, "get_rate", lambda self: 1 / 0)
         yield send(client, name, learner.id)
-    User.objects.filter(pk=learner.pk).update(is_active=False)
-    yield send(client, name, learner.id)
     # Counted anew: of more requests than the rate allows, DRF does not say when they are forgotten.
     cache.clear()
     settings.COACHING_API_THROTTLE = "1/day"
+    monkeypatch.setattr(roster.RosterRateThrottle, "get_rate", lambda self: "1/day")
     send(client, name, learner.id)
+    yield send(client, name, learner.id)
+    cache.clear()
+    User.objects.filter(pk=learner.pk).update(is_active=False)
     yield send(client, name, learner.id)
 
 
@@ -393,6 +406,25 @@ def test_the_disclosure_is_written_in_every_direction_that_there_is(learner, mfe
     described = SCHEMAS["Disclosure"]["properties"]
     assert {response.json()["direction"] for response in shown} == set(described["direction"]["enum"])
     assert described["language"]["maxLength"] == Disclosure._meta.get_field("language").max_length
+
+
+def test_a_page_of_the_roster_is_in_the_form_that_is_written(learner, mfe):
+    gone = factories.eligible_learner()
+    for person in (learner, gone):
+        assert not consent.give(person, factories.TYPED, None, factories.evidence()).is_refused
+    consent.decline(gone, factories.evidence())
+    for query, count in [("", 1), ("?changed_since=2026-01-01T00:00:00Z", 2)]:
+        response = send(mfe, "getRoster", learner.id, query=query)
+        assert_allowed("getRoster", response)
+        assert len(response.json()["results"]) == count
+    csv = send(mfe, "getRoster", learner.id, query="?format=csv")
+    assert csv.headers["Content-Type"].partition(";")[0] in operation("getRoster")["responses"]["200"]["content"]
+
+
+def test_the_standings_of_a_roster_are_those_of_the_code():
+    left = SCHEMAS["Tombstone"]["properties"]["status"]["enum"]
+    assert [SCHEMAS["RosterEntry"]["properties"]["status"]["const"], *left] == Standing.values
+    assert SCHEMAS["RosterPage"]["properties"]["results"]["maxItems"] == roster.RosterPagination.max_page_size
 
 
 # Who is calling

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from coaching_plugin import consent
 from coaching_plugin.models import ConsentEvent, PartnerOptOut
+from coaching_plugin.rest_api.v1.roster import RosterRateThrottle
 from tests import factories
 from tests.test_openapi import API, SERVER
 from tests.test_partner_signatures import OLD
@@ -22,9 +24,11 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
 @pytest.fixture
-def assert_nothing_found(learner, live_server, settings, tmp_path):
+def assert_nothing_found(learner, live_server, settings, tmp_path, monkeypatch):
     """Have schemathesis call the API with these headers, and find no fault."""
     settings.COACHING_API_THROTTLE = "1000000/minute"
+    monkeypatch.setattr(RosterRateThrottle, "get_rate", lambda self: "1000000/minute")
+    learner.user_permissions.add(Permission.objects.get(codename="export_roster"))
     # The one id that is the learner's own is the one that is valid; made up are those that are not.
     document = copy.deepcopy(API)
     document["components"]["parameters"]["UserId"]["schema"] = {"const": learner.id}

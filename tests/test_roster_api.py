@@ -18,7 +18,6 @@ from django.utils.dateparse import parse_datetime
 from edx_rest_framework_extensions.auth.jwt.decoder import jwt_decode_handler
 from freezegun import freeze_time
 from openedx.core.djangoapps.oauth_dispatch.jwt import create_jwt_for_user
-from rest_framework.settings import api_settings
 
 from coaching_plugin import consent
 from coaching_plugin.models import CoachingConsent
@@ -218,16 +217,15 @@ def test_pages_lead_on_and_back(coached, partner):
     assert partner.get(third["previous"]).json()["results"] == second["results"]
 
 
-@pytest.mark.parametrize(("asked", "given"), [({}, 100), ({"page_size": 7}, 7), ({"page_size": 5000}, 1000)])
+@pytest.mark.parametrize(("asked", "given"), [({}, 100), ({"page_size": 7}, 7), ({"page_size": "9" * 5000}, 1000)])
 def test_the_size_of_a_page(coached, partner, asked, given):
     consent_many(1_001)
     assert len(page(partner, **asked)["results"]) == given
 
 
-@pytest.mark.parametrize("size", ["0", "-1", "x", ""])
-def test_a_size_that_is_none_is_the_usual(coached, partner, size):
-    consent_many(101)
-    assert len(page(partner, page_size=size)["results"]) == 100
+@pytest.mark.parametrize("size", ["0", "-1", "x", "", "1.5", " 5", "\u0663"])
+def test_a_size_that_is_none_is_refused(partner, size):
+    assert "page_size" in refusal(partner, 400, page_size=size)["detail"]
 
 
 def test_nobody_is_missed_while_learners_come_and_go(coached, flags, partner):
@@ -466,9 +464,11 @@ def test_json_unless_csv_is_asked_for(partner):
     refusal(partner, 404, format="xml")
 
 
-def test_the_format_is_asked_for_where_the_platform_turned_that_off(learner, partner):
-    assert api_settings.URL_FORMAT_OVERRIDE is None
+def test_the_format_may_be_asked_for_though_the_platform_turns_that_off(partner, settings):
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "URL_FORMAT_OVERRIDE": None}
     assert csv_of(get(partner, format="csv")) == []
+    assert page(partner, format="json")["results"] == []
+    refusal(partner, 404, format="xml")
 
 
 def test_a_refusal_is_json_to_who_wants_csv(learner):

@@ -88,7 +88,7 @@ def entry_of(partner_id: UUID) -> Entry:
     return entries_of([row])[0]
 
 
-def ever_told() -> QuerySet[CoachingConsent, dict[str, Any]]:
+def ever_told() -> QuerySet[Any, dict[str, Any]]:
     """Return the rows of all of whom the partner was ever told, with all that ``entries_of`` wants to know of them."""
     # Sequence, number and the rest in one statement, so that what is sent under a sequence is what stood then.
     of_learner = lms.roster_columns()
@@ -96,7 +96,7 @@ def ever_told() -> QuerySet[CoachingConsent, dict[str, Any]]:
     return consents.values(*OWN_COLUMNS, *of_learner)
 
 
-def on_roster() -> QuerySet[CoachingConsent, dict[str, Any]]:
+def on_roster() -> QuerySet[Any, dict[str, Any]]:
     """Return the rows of those who agree now, whose account is active and not about to be deleted."""
     return ever_told().filter(status=CoachingConsent.Status.CONSENTED, is_active=True, is_retiring=False)
 

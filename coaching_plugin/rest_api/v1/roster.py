@@ -1,5 +1,6 @@
 """``partner/roster/``: whom the partner may coach, page by page, and what has changed since it last looked."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -65,7 +66,6 @@ class RosterPagination(CursorPagination):
     """
 
     page_size = 100
-    page_size_query_param = "page_size"
     max_page_size = 1000
     # Offsets count rows of one moment only, and however many there are, none is left out.
     offset_cutoff = None  # type: ignore[assignment]
@@ -74,11 +74,18 @@ class RosterPagination(CursorPagination):
         self.ordering = ("pk",) if changed_since is None else ("changed_at", "pk")
         self.as_of = as_of
 
-    def paginate_queryset(self, queryset, request, view=None):
+    def paginate_queryset(self, queryset, request, view=None) -> list[Any]:
         """Return the rows of the page that is asked for."""
-        page = super().paginate_queryset(queryset, request, view)
-        self.base_url = replace_query_param(self.base_url, "as_of", _written(self.as_of))
+        page: list[Any] = super().paginate_queryset(queryset, request, view) or []
+        self.base_url = replace_query_param(request.build_absolute_uri(), "as_of", _written(self.as_of))
         return page
+
+    def get_page_size(self, request: Request) -> int:
+        """Return how many entries are asked for. Raises ``ValidationError`` for what is no such number."""
+        asked = request.query_params.get("page_size", str(self.page_size))
+        if not re.fullmatch(r"0*[1-9][0-9]*", asked):
+            raise exceptions.ValidationError(_("Send page_size as a whole number, 1 or more."))
+        return min(int(asked[:10]), self.max_page_size)
 
     def get_ordering(self, request, queryset, view):
         """Return the columns to order by."""
@@ -87,7 +94,7 @@ class RosterPagination(CursorPagination):
     def decode_cursor(self, request):
         """Return the cursor of the request. Raises ``NotFound`` for one that is none, or is of another order."""
         cursor = super().decode_cursor(request)
-        if cursor is not None and cursor.position is not None and not self._is_position(cursor.position):
+        if cursor is not None and cursor.position is not None and not self._is_position(str(cursor.position)):
             raise exceptions.NotFound(self.invalid_cursor_message)
         return cursor
 

@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -15,8 +16,8 @@ from edx_rest_framework_extensions.auth.session.authentication import SessionAut
 from edx_rest_framework_extensions.permissions import NotJwtRestrictedApplication
 from rest_framework import exceptions, status
 from rest_framework.parsers import JSONParser
-from rest_framework.permissions import IsAuthenticated
-from rest_framework.renderers import JSONRenderer
+from rest_framework.permissions import BasePermission, IsAuthenticated
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -52,10 +53,10 @@ class CoachingAPIView(APIView):
     The account MFE reads errors so, and breaks on anything else.
     """
 
-    permission_classes = (IsAuthenticated, NotJwtRestrictedApplication)
+    permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated, NotJwtRestrictedApplication)
     throttle_classes = (LearnerRateThrottle,)
     parser_classes = (Utf8JSONParser,)
-    renderer_classes = (JSONRenderer,)
+    renderer_classes: Sequence[type[BaseRenderer]] = (JSONRenderer,)
 
     def get_authenticators(self):
         """Return the ways to log in that the LMS itself offers to its learner APIs, in its order."""

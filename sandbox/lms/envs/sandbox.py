@@ -239,8 +239,6 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
-    # As on the platform: it is for each API to say whether `?format=` means anything.
-    "URL_FORMAT_OVERRIDE": None,
 }
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -99,7 +99,7 @@ class Server:
             "host": "127.0.0.1",
             "port": self.port,
             "username": getpass.getuser(),
-            "private_key_file": str(self.login),
+            "private_key": str(self.login),
             "host_key": self.host_key,
             "folder": str(folder),
         } | others
@@ -147,7 +147,7 @@ def test_it_replaces_the_last_one_and_leaves_nothing_beside(server, folder, sett
 
 def test_the_key_may_stand_in_the_settings_and_the_folder_from_where_the_user_is_let_in(server, folder):
     relative = os.path.relpath(folder, Path.home())
-    options = server.options(relative, private_key=server.login.read_text(), private_key_file=None)
+    options = server.options(relative, private_key=server.login.read_text())
     SftpChannel(**options).write(made_up(1))
     assert len(read(folder)) == 1
 
@@ -155,7 +155,7 @@ def test_the_key_may_stand_in_the_settings_and_the_folder_from_where_the_user_is
 @pytest.mark.parametrize("kind", ["rsa", "ecdsa", "ed25519"])
 def test_every_usual_kind_of_key_will_do(tmp_path, kind):
     new_key(tmp_path / "key", kind)
-    options = {"host": "h", "username": "u", "folder": "f", "private_key_file": str(tmp_path / "key")}
+    options = {"host": "h", "username": "u", "folder": "f", "private_key": str(tmp_path / "key")}
     assert SftpChannel(**options, host_key=(tmp_path / "key.pub").read_text())
 
 
@@ -215,8 +215,8 @@ def test_the_known_hosts_of_the_machine_do_not_count(server, folder, tmp_path, m
 
 
 WRONG_LOGINS = {
-    "another key": lambda home: {"private_key_file": str(home / "other")},
-    "a wrong password": lambda home: {"private_key_file": None, "password": "wrong"},
+    "another key": lambda home: {"private_key": str(home / "other")},
+    "a wrong password": lambda home: {"private_key": None, "password": "wrong"},
     "nobody's name": lambda home: {"username": "nobody-of-that-name"},
 }
 
@@ -233,7 +233,7 @@ def test_the_key_of_the_user_of_the_machine_is_not_tried(server, folder, tmp_pat
     shutil.copy(server.login, tmp_path / ".ssh" / "id_ed25519")
     monkeypatch.setenv("HOME", str(tmp_path))
     new_key(tmp_path / "other")
-    options = server.options(folder, private_key_file=str(tmp_path / "other"))
+    options = server.options(folder, private_key=str(tmp_path / "other"))
     assert code_of(SftpChannel(**options), made_up(1)) == "authentication"
 
 
@@ -261,7 +261,7 @@ def test_a_password_is_sent_to_the_right_server_only(server, folder, tmp_path):
                 transport.start_server(server=LetInByPassword(), event=threading.Event())
 
         threading.Thread(target=serve, daemon=True).start()
-        others = {"port": listening.getsockname()[1], "private_key_file": None, "password": "secret"}
+        others = {"port": listening.getsockname()[1], "private_key": None, "password": "secret"}
         stranger = SftpChannel(**server.options(folder, **others))
         assert code_of(stranger, made_up(1)) == "host_key"
         assert LetInByPassword.passwords == []
@@ -352,10 +352,11 @@ def test_a_disk_of_the_server_that_is_full(server, tmp_path):
 
 
 WRONG = {
-    "no way to log in": {"private_key_file": None},
+    "no way to log in": {"private_key": None},
     "two ways to log in": {"password": "secret"},
-    "a key that is none": {"private_key_file": None, "private_key": "-----BEGIN secret-----"},
-    "a file that is missing": {"private_key_file": "/missing/secret"},
+    "a key that is none": {"private_key": "-----BEGIN secret-----"},
+    "a file that is missing": {"private_key": "/missing/secret"},
+    "a file that holds none": {"private_key": __file__},
     "a host key that is none": {"host_key": "ssh-ed25519 secret"},
     "a host key of one word": {"host_key": "secret"},
     "no host key": {"host_key": ""},
@@ -379,7 +380,7 @@ def test_options_that_cannot_be_meant_are_not_quoted(server, folder, settings, o
 def test_an_encrypted_key_is_no_key(server, folder, tmp_path):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "secret", "-f", tmp_path / "key"], check=True)
     with pytest.raises(ImproperlyConfigured, match="unencrypted"):
-        SftpChannel(**server.options(folder, private_key_file=str(tmp_path / "key")))
+        SftpChannel(**server.options(folder, private_key=str(tmp_path / "key")))
 
 
 def test_without_paramiko_it_says_what_to_install(server, folder, settings, monkeypatch):

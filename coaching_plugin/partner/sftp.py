@@ -26,8 +26,7 @@ class SftpChannel(RosterFileChannel):
         host, port, username: of the server.
         folder: its path there, full or from where the user is let in.
         host_key: the server's public key as ``ssh-keyscan`` prints it: ``ssh-ed25519 AAAA...``.
-        private_key: an unencrypted key in PEM or OpenSSH form; or
-        private_key_file: the path of one; or
+        private_key: an unencrypted key in PEM or OpenSSH form, or the full path of a file that holds one; or
         password: if there is no key.
     """
 
@@ -40,17 +39,14 @@ class SftpChannel(RosterFileChannel):
         port: int = 22,
         password: str | None = None,
         private_key: str | None = None,
-        private_key_file: str | None = None,
         **options,
     ):
         super().__init__(**options)
         self._paramiko = _paramiko()
         if isinstance(port, bool) or not (isinstance(port, int) and 0 < port < 65536):
             raise ImproperlyConfigured("its port is a number")
-        if sum(secret is not None for secret in (password, private_key, private_key_file)) != 1:
-            raise ImproperlyConfigured("it needs one of private_key, private_key_file and password")
-        if private_key_file is not None:
-            private_key = _text_of(private_key_file)
+        if (password is None) == (private_key is None):
+            raise ImproperlyConfigured("it needs a private_key or a password")
         self._host, self._port, self._username, self._password = host, port, username, password
         self._key = None if private_key is None else self._parsed(private_key)
         self._host_key = self._parsed_host_key(host_key)
@@ -107,6 +103,8 @@ class SftpChannel(RosterFileChannel):
             raise DeliveryError("connection_lost") from error
 
     def _parsed(self, private_key: str) -> Any:
+        if not private_key.lstrip().startswith("-----BEGIN"):
+            private_key = _text_of(private_key)
         for kind in (self._paramiko.Ed25519Key, self._paramiko.ECDSAKey, self._paramiko.RSAKey):
             # Whatever is wrong with it: what paramiko or cryptography say of it might quote it.
             with contextlib.suppress(Exception):
@@ -133,7 +131,7 @@ def _text_of(path: str) -> str:
     try:
         return Path(path).read_text(encoding="ascii")
     except (OSError, ValueError):
-        raise ImproperlyConfigured("its private_key_file cannot be read") from None
+        raise ImproperlyConfigured("its private_key is neither a key nor a file that can be read") from None
 
 
 class _SftpFolder(Folder):

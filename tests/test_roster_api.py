@@ -223,7 +223,7 @@ def test_the_size_of_a_page(coached, partner, asked, given):
     assert len(page(partner, **asked)["results"]) == given
 
 
-@pytest.mark.parametrize("size", ["0", "-1", "x", "", "1.5", " 5", "\u0663"])
+@pytest.mark.parametrize("size", ["0", "-1", "x", "", "1.5", " 5", "0000000000100", "\u0663"])
 def test_a_size_that_is_none_is_refused(partner, size):
     assert "page_size" in refusal(partner, 400, page_size=size)["detail"]
 
@@ -266,6 +266,13 @@ def test_a_cursor_that_is_none_is_refused(partner, cursor):
 def test_a_cursor_of_another_order_is_refused(partner, position):
     cursor = b64encode(urlencode({"p": position}).encode()).decode()
     refusal(partner, 404, cursor=cursor, changed_since="2026-01-01T00:00:00Z")
+
+
+def test_an_offset_past_everything_is_an_empty_page(learner, partner):
+    agree(learner)
+    for offset in ("1", "9" * 30):
+        cursor = b64encode(urlencode({"o": offset}).encode()).decode()
+        assert page(partner, cursor=cursor)["results"] == []
 
 
 # What has changed

@@ -67,8 +67,8 @@ class RosterPagination(CursorPagination):
 
     page_size = 100
     max_page_size = 1000
-    # Offsets count rows of one moment only, and however many there are, none is left out.
-    offset_cutoff = None  # type: ignore[assignment]
+    # Offsets count rows of one moment only, of which there may be many: those after a lower limit would be left out.
+    offset_cutoff = 1_000_000_000
 
     def __init__(self, changed_since: datetime | None, as_of: datetime):
         self.ordering = ("pk",) if changed_since is None else ("changed_at", "pk")
@@ -83,7 +83,7 @@ class RosterPagination(CursorPagination):
     def get_page_size(self, request: Request) -> int:
         """Return how many entries are asked for. Raises ``ValidationError`` for what is no such number."""
         asked = request.query_params.get("page_size", str(self.page_size))
-        if not re.fullmatch(r"0*[1-9][0-9]*", asked):
+        if not re.fullmatch(r"[1-9][0-9]*", asked):
             raise exceptions.ValidationError(_("Send page_size as a whole number, 1 or more."))
         return min(int(asked[:10]), self.max_page_size)
 

@@ -150,7 +150,7 @@ def test_the_silenced_and_the_secluded_are_heard_too(watch):
 
 @pytest.mark.parametrize("eager", [True, False], ids=["run at once", "sent to a broker"])
 def test_what_a_task_is_given_is_watched(watch, eager):
-    app = Celery(broker="memory://", task_always_eager=eager)
+    app = Celery(broker="memory://", task_always_eager=eager, set_as_current=False)
 
     @app.task(name="some.task")
     def task(*args, **kwargs):

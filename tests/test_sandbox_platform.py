@@ -609,6 +609,25 @@ def test_the_start_page_logs_in_with_a_click_only_as_a_demo_learner():
     assert client.get("/sandbox/login/eligible").status_code == 405
 
 
+def test_the_start_page_leads_to_the_partners_page_where_there_is_one(settings):
+    text = "What the coaching partner sees"
+    assert text not in Client().get("/").content.decode()
+    settings.SANDBOX_PARTNER_URL = "http://127.0.0.1:8001"
+    page = BeautifulSoup(Client().get("/").content, "html.parser")
+    assert page.find("a", string=text)["href"] == "http://127.0.0.1:8001/"
+
+
+def test_who_answered_before_there_was_a_way_to_the_partner_is_told(settings):
+    from coaching_plugin.models import PartnerDelivery
+
+    settings.COACHING_PARTNER_CHANNELS = {"webhook": {"BACKEND": "no.such.Channel"}}
+    for _ in range(2):
+        seed()
+        delivery = PartnerDelivery.objects.get()
+        assert delivery.partner_id == _user("consented").coaching_consent.partner_id
+    assert delivery.status == "waiting"
+
+
 @pytest.mark.parametrize(("language", "direction"), [("en", "ltr"), ("es-419", "ltr"), ("ar", "rtl")])
 def test_the_language_cookie_sets_language_and_direction(language, direction):
     client = Client()

@@ -26,7 +26,8 @@ def start_page(request):
         }
         for course in COURSES
     ]
-    return render(request, "sandbox_demo/start.html", {"people": PEOPLE, "courses": courses, "password": PASSWORD})
+    context = {"people": PEOPLE, "courses": courses, "password": PASSWORD, "partner_url": settings.SANDBOX_PARTNER_URL}
+    return render(request, "sandbox_demo/start.html", context)
 
 
 @require_POST

@@ -20,7 +20,7 @@ from lms.envs import mfes
 # The site
 
 REPO_ROOT = Path(__file__).resolve().parents[2]
-DATA_DIR = REPO_ROOT.parent / ".demo"
+DATA_DIR = Path(os.environ.get("SANDBOX_DATA_DIR") or REPO_ROOT.parent / ".demo").resolve()
 
 SECRET_KEY = "sandbox-only, never use this key elsewhere"
 DEBUG = os.environ.get("SANDBOX_DEBUG", "") == "1"
@@ -37,6 +37,8 @@ ACCOUNT_MICROFRONTEND_URL = f"{LMS_ROOT_URL}/account/settings"
 LEARNER_HOME_MICROFRONTEND_URL = None
 globals().update(mfes.microfrontend_urls(os.environ))
 SANDBOX_HAS_ACCOUNT_MFE = "ACCOUNT_MICROFRONTEND_URL" in mfes.microfrontend_urls(os.environ)
+# Where the demo's coaching partner shows what it holds.
+SANDBOX_PARTNER_URL = ""
 
 MFE_CONFIG = mfes.configuration(LMS_ROOT_URL, PLATFORM_NAME, LEARNING_MICROFRONTEND_URL, ACCOUNT_MICROFRONTEND_URL)
 
@@ -174,7 +176,7 @@ elif DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         # writer waits its turn.
         DATABASES["default"]["OPTIONS"]["transaction_mode"] = "IMMEDIATE"
     if DATABASES["default"]["NAME"] == str(DATA_DIR / "db.sqlite3"):
-        DATA_DIR.mkdir(exist_ok=True)
+        DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 # Tests must not meet what the demo has cached.
 SANDBOX_CACHE = os.environ.get("SANDBOX_CACHE") or ("locmem" if "pytest" in sys.modules else "file")

@@ -21,13 +21,14 @@ from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.catalog import cache as catalog
 from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
 from openedx.core.djangoapps.site_configuration.models import SiteConfiguration
-from waffle.models import Flag
+from waffle.models import Flag, Switch
 
-from coaching_plugin import consent, disclosures
-from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
+from coaching_plugin import conf, consent, disclosures, outbox
+from coaching_plugin.models import CoachedCourse, CoachingConsent, Door, PartnerDelivery
 from sandbox_demo.cast import COURSES, LIST1, PASSWORD, PEOPLE, PROGRAM
 
 FLAGS = ["coaching.enabled", "coaching.course_redirect", "coaching.dashboard_card", "coaching.account_settings"]
+SWITCH = "coaching.partner_delivery"
 # Long enough ago that no enrollment counts as activity.
 ENROLLED_DAYS_AGO = 200
 
@@ -45,6 +46,7 @@ class Command(BaseCommand):
             _seed_catalog()
             for flag in FLAGS:
                 Flag.objects.update_or_create(name=flag, defaults={"everyone": True})
+            Switch.objects.update_or_create(name=SWITCH, defaults={"active": True})
             for person in PEOPLE:
                 _seed_person(person)
             _seed_service_account()
@@ -55,6 +57,7 @@ class Command(BaseCommand):
         for person in PEOPLE:
             if person.answer:
                 _answer(person)
+        _tell_partner()
         self.stdout.write(f"Seeded {len(PEOPLE)} accounts and {len(COURSES)} courses.")
         self.stdout.write(f"\n  The coaching demo: {settings.LMS_ROOT_URL}/")
 
@@ -188,3 +191,11 @@ def _answer(person):
         outcome = consent.decline(user, evidence=evidence)
     if outcome.is_refused:
         raise CommandError(f"{person.username} cannot answer: {outcome.refusals}")
+
+
+def _tell_partner():
+    """Have every way to the partner that is new tell of whoever answered before it was there."""
+    for channel in conf.partner_channels():
+        if not PartnerDelivery.objects.filter(channel=channel).exists():
+            outbox.add_everybody(channel)
+            outbox.announce()

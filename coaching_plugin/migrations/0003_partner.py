@@ -19,6 +19,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.AlterModelOptions(
+            name='coachingconsent',
+            options={'permissions': [('export_roster', 'Can export the roster for the coaching partner')]},
+        ),
         migrations.CreateModel(
             name='PartnerChannel',
             fields=[

@@ -16,19 +16,13 @@ TUTOR_TOX_ARGS ?=
 MUTANTS ?=
 
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
-MANAGE = cd sandbox && PORT=$(PORT) ../$(BIN)/python manage.py
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # MFE_ORIGINS and *_MICROFRONTEND_URL, named on the command line, reach the sandbox through the environment.
-demo: $(VENV)/.demo-installed ## Serve the demo on http://127.0.0.1:8000 (PORT=8123 for another port, MFE_ORIGINS= for MFEs: docs/mfes.rst); keeps its data
-	@$(MANAGE) migrate --verbosity 0
-	@$(MANAGE) seed_demo
-	@echo "  The start page lists the demo learners and logs in with a click; every password is \"edx\"."
-	@echo "  Start with \"eligible\", or \"staff\" for the admin. Ctrl-C stops the server."
-	@echo
-	@$(MANAGE) runserver --noreload 127.0.0.1:$(PORT)
+demo: $(VENV)/.demo-installed ## Serve the demo, LMS and coaching partner, on http://127.0.0.1:8000 (PORT=8123 for another port, MFE_ORIGINS= for MFEs: docs/mfes.rst); keeps its data
+	@cd sandbox && PORT=$(PORT) DJANGO_SETTINGS_MODULE=lms.envs.demo ../$(BIN)/python manage.py run_demo
 
 demo-reset: ## Throw the demo's data away and start it anew
 	rm -rf .demo

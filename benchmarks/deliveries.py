@@ -6,17 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from time import perf_counter
 
-from common.djangoapps.student.models import UserProfile
-from django.contrib.auth.models import User
 from django.db import connection
 from django.test import override_settings
-from django.utils import timezone
 
-from coaching_plugin import disclosures, outbox
-from coaching_plugin.models import CoachingConsent
+from coaching_plugin import outbox
 from coaching_plugin.partner import claims, delivery
-from tests import factories
-from tests.factories import NUMBER
+from tests import factories, partner_learners
 
 ROWS, ROWS_A_ROUND = 20_000, 500
 SHORTEST_SECONDS = 2
@@ -53,7 +48,8 @@ class Deliveries:
 def deliveries(rounds):
     """Fill an outbox, and drain it for a quarter of a second a round: till it is empty, with many rounds."""
     waiting = min(ROWS, ROWS_A_ROUND * rounds)
-    _fill(waiting)
+    partner_learners.consent_many(waiting)
+    outbox.add_everybody(CHANNEL)
     with _partner() as partner, _counted() as count:
         channel = {"BACKEND": "tests.loopback_partner.JsonChannel", "OPTIONS": {"url": partner.url}}
         with override_settings(COACHING_PARTNER_CHANNELS={CHANNEL: channel}):
@@ -65,31 +61,6 @@ def deliveries(rounds):
             factories.set_switch(False)
         told = partner.told()
     return Deliveries(waiting, drained.sent, drained.failed, told, seconds, queries)
-
-
-def _fill(learners):
-    """Make learners who have consented, as the plugin stores them, and have all of them told."""
-    now, disclosure = timezone.now(), disclosures.current().disclosure
-    names = [f"told{number}" for number in range(learners)]
-    User.objects.bulk_create([User(username=name, email=f"{name}@example.com") for name in names], 1000)
-    users = list(User.objects.filter(username__startswith="told").order_by("pk"))
-    UserProfile.objects.bulk_create([UserProfile(user=user, name="Lena Learner") for user in users], 1000)
-    CoachingConsent.objects.bulk_create(
-        [
-            CoachingConsent(
-                user=user,
-                status=CoachingConsent.Status.CONSENTED,
-                phone_number=NUMBER,
-                disclosure=disclosure,
-                answered_at=now,
-                changed_at=now,
-                last_sequence=1,
-            )
-            for user in users
-        ],
-        1000,
-    )
-    outbox.add_everybody(CHANNEL)
 
 
 class _Partner:

@@ -183,7 +183,7 @@ def test_a_channel_that_cannot_be_made_is_warned_of(settings, django_assert_num_
     assert "a secret" not in message.hint
 
 
-@pytest.mark.parametrize("value", ["json", {"Bad name": {"BACKEND": JSON}}, {"json": {}}, ["json"]])
+@pytest.mark.parametrize("value", ["json", {"Bad name": {"BACKEND": JSON}}, {"json": {}}, ["json"], 7])
 def test_a_setting_that_is_no_dictionary_of_channels_is_warned_of(settings, value):
     settings.COACHING_PARTNER_CHANNELS = value
     (message,) = found()
@@ -227,7 +227,7 @@ def test_migrated_from_before_who_consented_is_told_of_when_they_withdraw(settin
         old = MigrationExecutor(connection).loader.project_state([("coaching_plugin", "0002_first_disclosure")]).apps
         assert old.get_model("coaching_plugin", "CoachingConsent").objects.filter(**kept).exists()
     finally:
-        migrate_to("0003_partner")
+        migrate_to()
     assert CoachingConsent.objects.get(**kept).changed_at == kept["answered_at"]
     assert rows() == [], "those of a time without a partner are on the roster, and in no outbox"
     consent.decline(learner, evidence())
@@ -236,5 +236,5 @@ def test_migrated_from_before_who_consented_is_told_of_when_they_withdraw(settin
     assert_partner_knows(partner)
 
 
-def migrate_to(name):
-    call_command("migrate", "coaching_plugin", name, verbosity=0)
+def migrate_to(*name):
+    call_command("migrate", "coaching_plugin", *name, verbosity=0)

@@ -648,10 +648,13 @@ def test_a_long_roster_keeps_its_lease(roster, deliver, monkeypatch):
     assert on_file(roster) == who_consents()
 
 
-def test_a_writer_that_was_silent_for_too_long_leaves_the_file_to_the_other(roster, deliver, monkeypatch, caplog):
+@pytest.mark.parametrize("count", [1, 3], ids=["after its last entry", "before that"])
+def test_a_writer_that_was_silent_for_too_long_leaves_the_file_to_the_other(
+    roster, deliver, monkeypatch, caplog, count
+):
     """It notices before its roster is whole, and so before it could take the place of a newer one."""
     deliver(False)
-    learners = [consented() for _ in range(2)]
+    learners = [consented() for _ in range(count)]
     deliver(True)
     with freeze_time(timezone.now()) as clock:
         write = FileChannel.write
@@ -668,7 +671,7 @@ def test_a_writer_that_was_silent_for_too_long_leaves_the_file_to_the_other(rost
         monkeypatch.setattr(FileChannel, "write", write_after_a_sleep)
         assert run().startswith("Changes sent: 0. Rosters written: 0.")
     assert "silent for too long" in caplog.text
-    assert on_file(roster) == who_consents() == {key(learners[1])}
+    assert on_file(roster) == who_consents() == set(map(key, learners[1:]))
     assert set(statuses()) == {"sent"}
     assert PartnerChannel.objects.get().failures == 0
 

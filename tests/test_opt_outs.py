@@ -122,6 +122,13 @@ def test_a_number_in_the_profile_of_somebody_who_never_consented_means_nobody(le
     assert_refused(report(phone_number=NUMBER), 404, "coaching")
 
 
+def test_a_number_that_an_event_holds_for_another_cause_means_nobody(consented):
+    ledger.append(consented, "refused", door=Door.PAGE, phone_number=OTHER_NUMBER)
+    consented.save()
+    assert_refused(report(phone_number=OTHER_NUMBER), 404, "coaching")
+    assert again(consented).is_consented
+
+
 def test_a_number_that_has_gone_out_of_use_since_is_still_known(consented, monkeypatch):
     monkeypatch.setattr(phonenumbers, "is_valid_number", lambda number: False)
     assert results(report(phone_number=NUMBER)) == [(str(consented.partner_id), "withdrawn")]

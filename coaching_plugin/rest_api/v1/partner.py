@@ -23,8 +23,6 @@ class SignedResource(CoachingAPIView):
 
     # As a class attribute, too: the platform's middleware looks at it.
     authentication_classes = ()
-    permission_classes = ()  # type: ignore[assignment]
-    throttle_classes = ()  # type: ignore[assignment]
     message_id: str
 
     def get_authenticators(self):
@@ -36,7 +34,11 @@ class SignedResource(CoachingAPIView):
         return "StandardWebhooks"
 
     def initial(self, request: Request, *args, **kwargs) -> None:
-        """Refuse what is not signed before anything of it is read, with one answer whatever is wrong with it."""
+        """
+        Refuse what is not signed before anything of it is read, with one answer whatever is wrong with it.
+
+        This is instead of the usual checks: of who is calling, what they may do, and how often.
+        """
         try:
             self.message_id = signatures.verify(conf.opt_out_secrets(), request.headers, request._request.body)
         except signatures.InvalidSignature:

@@ -11,7 +11,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
     "access", "answered", "coached_courses", "conf", "consent", "dashboard_card", "disclosures", "eligibility",
-    "evidence", "faults", "ledger", "lms", "models", "outbox", "phone", "refusals", "throttling", "toggles",
+    "evidence", "faults", "ledger", "lms", "models", "outbox", "phone", "refusals", "retention",
+    "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
     "account_settings", "admin", "checks", "course_doors", "dashboard", "forms", "management", "middleware", "partner",

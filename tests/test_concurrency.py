@@ -4,14 +4,19 @@ Learners who do two things at once, on a real database, with real threads, at bo
 SQLite lets one writer in at a time and has nothing to show here.
 """
 
+import io
 import json
 import threading
 import time
 from collections import Counter
+from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
+from django.utils import timezone
+from freezegun import freeze_time
 
 from coaching_plugin import consent, disclosures, ledger, lms
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
@@ -457,6 +462,41 @@ def test_retirement_beside_an_answer_leaves_no_number():
         row = CoachingConsent.objects.get(user=learner)
         assert row.status == Status.WITHDRAWN
         assert ledger.verify_one(row) is None
+
+
+def test_who_consents_again_while_expired_evidence_is_erased_keeps_everything(monkeypatch, settings):
+    """Read as expired, the row is locked by an answer that is not committed yet, and waited for."""
+    settings.COACHING_EVIDENCE_RETENTION_DAYS = 30
+    learner = factories.eligible_learner()
+    with freeze_time(timezone.now() - timedelta(days=400)):
+        consent.give(learner, TYPED, None, evidence())
+        consent.decline(learner, evidence())
+    is_given, waits, write = threading.Event(), [], lms.write_phone_number
+
+    def write_and_dawdle(*args):
+        write(*args)
+        is_given.set()
+        wait_until(somebody_waits_for_a_lock)
+        waits.append(True)
+
+    def erase():
+        assert is_given.wait(30)
+        out = io.StringIO()
+        call_command("erase_expired_evidence", stdout=out)
+        return out.getvalue().strip()
+
+    monkeypatch.setattr(lms, "write_phone_number", write_and_dawdle)
+
+    def give():
+        return consent.give(learner, OTHER_TYPED, None, evidence()).is_refused
+
+    assert meanwhile(give, erase) == [False, "Erased: the evidence of 0 learner(s)."]
+    assert waits, "the command has waited for the answer"
+    assert kinds(learner) == ["consented", "withdrawn", "consented"]
+    row = CoachingConsent.objects.get(user=learner)
+    assert (row.is_consented, row.phone_number) == (True, OTHER_NUMBER)
+    assert not ConsentEvent.objects.filter(learner_id=learner.id, salt="").exists()
+    assert ledger.verify_one(row) is None
 
 
 def test_a_retirement_request_withdraws_what_is_being_given_at_the_same_moment(monkeypatch):

@@ -55,6 +55,7 @@ class AccountSettingsView(LearnerPage):
         if not is_offered(request.user, standing):
             context = {
                 "is_offered": False,
+                "standing": standing,
                 "is_saved": request.session.pop(SAVED, False),
                 "form": AccountSettingsForm(),
             }

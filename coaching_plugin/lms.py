@@ -285,6 +285,12 @@ def dashboard_url() -> str:
     return reverse("dashboard")
 
 
+def account_settings_url() -> str:
+    """Return the address of the learner's account settings, where an account is deleted."""
+    mfe_url = _site_value("ACCOUNT_MICROFRONTEND_URL", getattr(settings, "ACCOUNT_MICROFRONTEND_URL", None) or "")
+    return mfe_url or absolute_url("/account/settings")
+
+
 def is_masquerading(request: HttpRequest, course_key: CourseKey) -> bool:
     """Return whether a member of the course team looks at the course as somebody else."""
     from lms.djangoapps.courseware.masquerade import MASQUERADE_SETTINGS_KEY

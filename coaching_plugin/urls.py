@@ -9,6 +9,7 @@ app_name = "coaching"
 urlpatterns = [
     path("coaching/consent/", views.ConsentView.as_view(), name="consent"),
     path("coaching/consent/answered/", views.AnsweredView.as_view(), name="answered"),
+    path("coaching/receipt/", views.ReceiptView.as_view(), name="receipt"),
     path("coaching/settings/", account_settings.AccountSettingsView.as_view(), name="account_settings"),
     path("coaching/dashboard_card/dismiss/", dashboard.DismissCardView.as_view(), name="dismiss-card"),
     path("api/coaching/v1/", include("coaching_plugin.rest_api.v1.urls")),

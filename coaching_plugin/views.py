@@ -1,4 +1,4 @@
-"""The consent page: shows the question, takes the answer, and leads on to the course."""
+"""The pages of a learner: the question of coaching and its answer, and the receipt of what was answered."""
 
 import contextlib
 import logging
@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from coaching_plugin import access, conf, consent, disclosures, eligibility, lms, phone, toggles
+from coaching_plugin import access, conf, consent, disclosures, eligibility, lms, phone, receipts, toggles
 from coaching_plugin.faults import log_fault
 from coaching_plugin.forms import ConsentForm
 from coaching_plugin.models import Door
@@ -165,6 +165,28 @@ class AnsweredView(LearnerPage):
             "settings_url": with_next(reverse("coaching:account_settings"), self.next_url),
         }
         return self.render("coaching_plugin/answered.html", context)
+
+
+class ReceiptView(LearnerPage):
+    """The receipt, to read and to print. Coaching may be off: what is held is the learner's to see all the same."""
+
+    http_method_names = ["get", "head", "options"]
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        """Show what the learner agreed to and what is held about them, or that nothing is."""
+        receipt = receipts.of(request.user)
+        agreement = receipt.agreement if receipt else None
+        context = {
+            "receipt": receipt,
+            "phone_number": phone.national_format(agreement.phone_number) if agreement else "",
+            "shared_data": receipts.shared_data(),
+            "withdrawal": receipts.withdrawal(),
+            "erasure": receipts.erasure(),
+            "retention": receipts.retention(),
+            "settings_url": with_next(reverse("coaching:account_settings"), self.next_url),
+            "account_settings_url": lms.account_settings_url(),
+        }
+        return self.render("coaching_plugin/receipt.html", context)
 
 
 def with_next(path: str, next_url: str) -> str:

@@ -14,6 +14,7 @@ COURSE = f"/courses/{MB101}/courseware/?a=1&b=%2B"
 PAGE = "/coaching/consent/"
 ANSWERED = "/coaching/consent/answered/"
 SETTINGS = "/coaching/settings/"
+RECEIPT = "/coaching/receipt/"
 DISMISS = "/coaching/dashboard_card/dismiss/"
 DASHBOARD = "/dashboard"
 LOGIN = "/login"
@@ -71,6 +72,16 @@ VISITS = {
     "settings fail": Visit("broken", "get", SETTINGS, 503),
     "saving fails": Visit("broken", "post", SETTINGS, 503, SIGN_UP),
     "settings logged out": Visit("anonymous", "get", SETTINGS, 302),
+    "the receipt": Visit("consented", "get", RECEIPT, 200),
+    "the receipt of who withdrew": Visit("withdrawn", "get", RECEIPT, 200),
+    "the receipt after STOP": Visit("stopped", "get", RECEIPT, 200),
+    "the receipt of who declined": Visit("declined", "get", RECEIPT, 200),
+    "the receipt of an erased learner": Visit("erased", "get", RECEIPT, 200),
+    "the receipt of words not shown by us": Visit("consented elsewhere", "get", RECEIPT, 200),
+    "no receipt": Visit("undecided", "get", RECEIPT, 200),
+    "the receipt while coaching is off": Visit("off", "get", RECEIPT, 200),
+    "the receipt fails": Visit("broken", "get", RECEIPT, 503),
+    "the receipt logged out": Visit("anonymous", "get", RECEIPT, 302),
     "dismissing the card": Visit("undecided", "post", DISMISS, 302),
     "dismissing the card while coaching is off": Visit("off", "post", DISMISS, 302),
     "dismissing the card fails": Visit("broken", "post", DISMISS, 503),
@@ -82,7 +93,12 @@ VISITS = {
 }
 # Those that show a page, and those that lead on in a way of their own: the rest differ in words alone.
 SHOWN = [name for name, visit in VISITS.items() if visit.status != 302]
-LEADING = [name for name, visit in VISITS.items() if visit.state not in ("stopped", "withdrawn", "managed")]
+LEADING = [
+    name
+    for name, visit in VISITS.items()
+    if visit.state not in ("stopped", "withdrawn", "managed", "erased", "consented elsewhere")
+]
+STATES_WITH_A_RECEIPT = ("consented", "withdrawn", "stopped", "declined", "erased", "consented elsewhere")
 
 
 def prepare(state, learner, monkeypatch, set_flag):
@@ -90,12 +106,16 @@ def prepare(state, learner, monkeypatch, set_flag):
     client = Client()
     if state != "anonymous":
         client.force_login(learner)
-    if state in ("consented", "stopped", "withdrawn"):
+    if state in ("consented", "stopped", "withdrawn", "erased"):
         consent.give(learner, TYPED, None, evidence())
+    elif state == "consented elsewhere":
+        consent.give(learner, TYPED, None, evidence(Door.API, disclosure=None))
     if state == "stopped":
         consent.opt_out(learner, evidence(Door.PARTNER))
     elif state in ("declined", "withdrawn"):
         consent.decline(learner, evidence())
+    elif state == "erased":
+        consent.erase(learner, evidence(Door.RETIREMENT, disclosure=None))
     elif state == "managed":
         monkeypatch.setattr("coaching_plugin.lms.is_name_managed", lambda user: True)
     elif state == "not eligible":
@@ -147,4 +167,4 @@ def way_on(response):
 
 def leads_to_our_pages(url):
     """Return whether an address is one of our pages, or the login that leads to them: these lead on to their next."""
-    return urlsplit(url).path in (PAGE, ANSWERED, SETTINGS, DISMISS, LOGIN)
+    return urlsplit(url).path in (PAGE, ANSWERED, SETTINGS, RECEIPT, DISMISS, LOGIN)

@@ -11,7 +11,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
     "access", "answered", "coached_courses", "conf", "consent", "dashboard_card", "disclosures", "eligibility",
-    "evidence", "faults", "ledger", "lms", "models", "outbox", "phone", "refusals", "retention",
+    "evidence", "faults", "ledger", "lms", "models", "outbox", "phone", "receipts", "refusals", "retention",
     "throttling", "toggles",
 }  # fmt: skip
 DOORS = {

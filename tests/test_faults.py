@@ -23,7 +23,7 @@ from coaching_plugin import coached_courses, conf, consent, disclosures, ledger,
 from coaching_plugin.models import CoachedCourse, CoachingConsent
 from tests import factories
 from tests.browser import ANSWERED, CONSENT, DOORS, PROGRESS, SITE, Browser
-from tests.consent_pages import SETTINGS
+from tests.consent_pages import RECEIPT, SETTINGS
 from tests.factories import MB101, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
 from tests.test_coached_courses import CHANGELIST, program, put
 from tests.test_rest_api import API, assert_refused, stored
@@ -174,6 +174,10 @@ def post_settings(browser, learner):
     return browser.client.post(SETTINGS, {**data, "csrfmiddlewaretoken": token}, headers={"Origin": SITE})
 
 
+def receipt_page(browser, learner):
+    return browser.client.get(f"{RECEIPT}?{urlencode({'next': PROGRESS})}")
+
+
 def get(resource):
     return lambda browser, learner: browser.client.get(f"{API}/{resource.format(learner.id)}/")
 
@@ -194,9 +198,11 @@ DECLINE = {"coaching_consent": False}
 READS = {
     "the confirmation": answered,
     "the settings": settings_page,
+    "the receipt": receipt_page,
     "users": get("users/{}"),
     "disclosure": get("disclosure"),
     "eligibility": get("eligibility/{}"),
+    "receipts": get("receipts/{}"),
 }
 WRITES_THE_PROFILE = {
     "changing the number": patch("users/{}", phone_number=OTHER_TYPED),
@@ -227,9 +233,11 @@ FAULTS = {
         with_a_lock_held, LED_ON if SQLITE else UNASKED, WRITES.keys() if SQLITE else REQUESTS.keys() - {"eligibility"}
     ),
     "the database is read-only": Fault(with_a_read_only_database, LED_ON, WRITES.keys()),
-    # The flags are in it. The confirmation asks for none.
+    # The flags are in it. The confirmation and the receipt ask for none.
     "the cache is down": Fault(
-        with_cache("tests.test_faults.DownCache"), UNASKED, REQUESTS.keys() - {"the confirmation"}
+        with_cache("tests.test_faults.DownCache"),
+        UNASKED,
+        REQUESTS.keys() - {"the confirmation", "the receipt", "receipts"},
     ),
     # It will not remember the answer; and only a door outside of a transaction tries to have it remembered.
     "the cache is full": Fault(with_cache("tests.test_faults.FullCache"), ASKED, set(), lines={0, 1}),
@@ -344,8 +352,9 @@ def assert_says_so(response):
 @pytest.mark.parametrize("fault", FAULTS)
 def test_page_and_api_say_so_in_one_line_and_store_nothing(browser, learner, caplog, settings, fault, status):
     settings.DEBUG = True  # even then
-    # Who consented is led past the question.
-    requests = {name: send for name, send in REQUESTS.items() if (status, name) != ("consented", "the question")}
+    # Who consented is led past the question; who was never asked has no receipt to get.
+    not_there = {"undecided": "receipts", "consented": "the question"}[status]
+    requests = {name: send for name, send in REQUESTS.items() if name != not_there}
     if status == "consented":
         consent.give(learner, TYPED, None, evidence())
     stops = FAULTS[fault].stops & requests.keys()

@@ -87,6 +87,32 @@ def test_paths_become_addresses_of_the_lms(url, expected):
 
 
 @pytest.mark.parametrize(
+    ("mfe_url", "expected"),
+    [
+        ("https://apps.example.org/account", "https://apps.example.org/account"),
+        (None, "http://127.0.0.1:8000/account/settings"),
+        ("", "http://127.0.0.1:8000/account/settings"),
+    ],
+)
+def test_account_settings_are_the_mfes_or_those_of_the_lms(settings, db, mfe_url, expected):
+    settings.ACCOUNT_MICROFRONTEND_URL = mfe_url
+    assert lms.account_settings_url() == expected
+
+
+def test_account_settings_of_a_platform_that_knows_no_mfe(settings, db):
+    del settings.ACCOUNT_MICROFRONTEND_URL
+    assert lms.account_settings_url() == "http://127.0.0.1:8000/account/settings"
+
+
+def test_account_settings_may_differ_from_site_to_site(monkeypatch, db):
+    values = {"ACCOUNT_MICROFRONTEND_URL": "https://account.another.example.org"}
+    monkeypatch.setattr(
+        "openedx.core.djangoapps.site_configuration.helpers.get_value", lambda name, default: values.get(name, default)
+    )
+    assert lms.account_settings_url() == "https://account.another.example.org"
+
+
+@pytest.mark.parametrize(
     ("name", "problem"),
     [("Lena <b>", "characters"), ("http://spam.example.com", ""), ("x" * 256, ""), ("", "")],
     ids=["tags", "an address", "too long", "empty"],

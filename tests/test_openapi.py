@@ -23,11 +23,12 @@ from referencing.jsonschema import DRAFT202012
 from coaching_plugin import conf, consent, urls
 from coaching_plugin.eligibility import Rules, RunVerdict, Verdict
 from coaching_plugin.lms import EnrollmentFacts
-from coaching_plugin.models import Disclosure
+from coaching_plugin.models import CoachingConsent, ConsentEvent, Disclosure, Door
 from coaching_plugin.partner import opt_outs, signatures, webhook
 from coaching_plugin.partner.roster import Entry, Standing
 from coaching_plugin.rest_api.v1 import errors, roster, serializers, views
 from tests import factories
+from tests.consent_pages import STATES_WITH_A_RECEIPT, prepare
 from tests.test_partner_signatures import OLD
 from tests.test_partner_webhook import GONE, LEARNER
 from tests.test_rest_api import as_mfe
@@ -325,6 +326,7 @@ def every_answer(client, name, learner, settings, monkeypatch):
 @pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - SIGNED))
 def test_the_answers_are_those_that_are_written(learner, mfe, settings, monkeypatch, name):
     """Every status that can come is there, each that is there comes, and each answer is in its form."""
+    consent.give(learner, factories.TYPED, None, factories.evidence())  # or there is no receipt
     given = set()
     for response in every_answer(mfe, name, learner, settings, monkeypatch):
         assert_allowed(name, response)
@@ -361,7 +363,27 @@ def test_every_verdict_is_in_the_form_that_is_written(learner, mfe, set_flag, en
     assert_allowed("explainEligibility", send(mfe, "explainEligibility", learner.id))
 
 
+@pytest.mark.parametrize("state", STATES_WITH_A_RECEIPT)
+def test_every_receipt_is_in_the_form_that_is_written(learner, mfe, monkeypatch, set_flag, state):
+    prepare(state, learner, monkeypatch, set_flag)
+    response = send(mfe, "getReceipt", learner.id)
+    assert response.status_code == 200
+    assert_allowed("getReceipt", response)
+
+
 # Values
+
+
+@pytest.mark.parametrize(
+    ("schema", "name", "values"),
+    [
+        ("Receipt", "status", CoachingConsent.Status.values),
+        ("HeldEvent", "kind", ConsentEvent.Kind.values),
+        ("HeldEvent", "door", Door.values),
+    ],
+)
+def test_the_codes_of_a_receipt_are_those_of_the_models(schema, name, values):
+    assert SCHEMAS[schema]["properties"][name]["enum"] == values
 
 
 def test_the_reasons_of_a_verdict_are_those_of_the_code(learner, mfe, set_flag):

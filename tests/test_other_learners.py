@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from coaching_plugin import consent
 from coaching_plugin.models import CoachingConsent
 from tests import factories
-from tests.consent_pages import ACCEPT, PAGE
+from tests.consent_pages import ACCEPT, PAGE, RECEIPT
 from tests.factories import MB102, TYPED, evidence
 from tests.test_rest_api import (
     DECLINE,
@@ -21,6 +21,7 @@ from tests.test_rest_api import (
     consent_form,
     dashboard_card,
     eligibility,
+    receipts,
     send,
     statements,
     stored,
@@ -37,6 +38,7 @@ RESOURCES = {
         consent_form: ["PATCH", "GET", "OPTIONS", "DELETE"],
         dashboard_card: ["GET", "PATCH", "HEAD", "OPTIONS", "PUT", "POST", "DELETE"],
         eligibility: ["GET", "HEAD", "OPTIONS", "PATCH"],
+        receipts: ["GET", "HEAD", "OPTIONS", "PATCH", "DELETE"],
     }.items()
     for method in methods
 }
@@ -135,7 +137,8 @@ def test_who_may_see_consents_sees_verdicts_and_nothing_else(others, who):
     client = client_of(user)
     for other in others:
         assert client.get(eligibility(other)).json()["user"] == other.id
-    assert len({sight(client, "GET", users(other)) for other in [*others, NOBODY]}) == 1
+    for path in (users, receipts):
+        assert len({sight(client, "GET", path(other)) for other in [*others, NOBODY]}) == 1
     for nobody in ids_of_nobody(user.id):
         assert_refused(client.get(eligibility(nobody)), 404, "coaching")
 
@@ -165,6 +168,13 @@ def test_ones_own_record_is_another_sight(others):
     assert sight(client, "GET", users(others[0])) != sight(client, "GET", users(others[1]))
 
 
+def test_the_receipt_is_nobodys_but_ones_own(browser, learner, others):
+    named = dict.fromkeys(("user", "user_id", "id", "learner"), others[0].id) | {"username": others[0].username}
+    content = browser.get(RECEIPT, named).content.decode()
+    assert "nothing is kept about you" in content
+    assert TYPED not in content
+
+
 def test_the_consent_page_takes_nobodys_id(browser, learner, others):
     other = others[4]
     named = dict.fromkeys(("user", "user_id", "id", "learner", "lms_user_id"), other.id) | {"username": other.username}
@@ -176,7 +186,9 @@ def test_the_consent_page_takes_nobodys_id(browser, learner, others):
 
 def test_no_page_and_no_answer_names_another_learner(browser, learner, others):
     consent.give(learner, TYPED, None, evidence())
-    for path in (PAGE, f"{PAGE}answered/", "/dashboard", users(learner), eligibility(learner), dashboard_card(learner)):
+    resources = (users, eligibility, dashboard_card, receipts)
+    pages = (PAGE, f"{PAGE}answered/", RECEIPT, "/dashboard")
+    for path in (*pages, *(resource(learner) for resource in resources)):
         content = browser.get(path).content.decode()
         for other in others:
             assert other.username not in content

@@ -54,6 +54,10 @@ def dashboard_card(user):
     return f"{API}/dashboard_card/{getattr(user, 'id', user)}/"
 
 
+def receipts(user):
+    return f"{API}/receipts/{getattr(user, 'id', user)}/"
+
+
 def disclosure(user=None):
     return f"{API}/disclosure/"
 
@@ -63,6 +67,7 @@ EVERY_PATH = [
     *ANSWERS,
     pytest.param(dashboard_card, id="dashboard_card"),
     pytest.param(eligibility, id="eligibility"),
+    pytest.param(receipts, id="receipts"),
     pytest.param(disclosure, id="disclosure"),
 ]
 

@@ -318,6 +318,7 @@ def test_reading_what_is_only_written_is_refused(learner, mfe):
 
 @pytest.mark.parametrize("path", EVERY_PATH)
 def test_options_and_head_are_json_and_store_nothing(learner, mfe, path):
+    consent.ask(learner, evidence())  # or there is no receipt
     before = stored()
     response = mfe.options(path(learner))
     assert response.status_code == 200

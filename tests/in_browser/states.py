@@ -1,7 +1,7 @@
 """The states of our pages: what a learner may meet there, and how a fresh learner comes to each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlencode
 
 import pytest
@@ -13,17 +13,20 @@ from django.utils import timezone
 from openedx.features.enterprise_support.utils import NAME_MANAGED
 from playwright.sync_api import Page
 
-from coaching_plugin import consent
+from coaching_plugin import consent, disclosures
 from coaching_plugin.models import Disclosure, Door
-from tests.factories import CANADIAN, MB101, NUMBER, TYPED, evidence
+from tests.factories import CANADIAN, MB101, NUMBER, OTHER_TYPED, TYPED, evidence
 
 COURSE = f"/courses/{MB101}/courseware/"
 PAGE = "/coaching/consent/"
 SETTINGS_PAGE, THEME_PAGE = "/coaching/settings/", "/account/settings"
+RECEIPT_PAGE = "/coaching/receipt/"
 
 # Who meets the states in each language: user name and full name.
 LEARNERS = {"en": ("elena", "Elena Garcia"), "es-419": ("lucia", "Lucía Fernández"), "ar": ("layla", "ليلى حداد")}
 LANGUAGES = list(LEARNERS)
+# Longer than a line anywhere, and with a part that has no place to break.
+LONG_AGENT = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) " + "Chrome/131.0.0.0" * 8
 WIDTHS = (320, 1280)
 
 
@@ -224,6 +227,43 @@ def settings_on_a_page_of_a_theme(visit):
     visit.save(TYPED)
 
 
+# The receipt
+
+
+def open_receipt(visit):
+    visit.open(page=RECEIPT_PAGE)
+
+
+def receipt(visit):
+    """Of a learner who went through much, with a browser that tells much of itself."""
+    shown = disclosures.current(visit.language)
+    consent.ask(visit.learner, evidence(disclosure=shown))
+    proof = replace(evidence(disclosure=shown), ip="2001:db8:85a3:1234:5678:8a2e:370:7334", user_agent=LONG_AGENT)
+    consent.give(visit.learner, CANADIAN, None, proof)
+    consent.give(visit.learner, OTHER_TYPED, None, proof)
+    consent.change_phone(visit.learner, TYPED, proof)
+    open_receipt(visit)
+
+
+def receipt_withdrawn(visit):
+    signed_up(visit)
+    consent.opt_out(visit.learner, evidence(Door.PARTNER, disclosure=None), "stop")
+    consent.do_not_ask(visit.learner, evidence(Door.ADMIN, disclosure=None, actor_id=1), "asked by telephone")
+    visit.patch.setattr(settings, "COACHING_EVIDENCE_RETENTION_DAYS", 730)
+    open_receipt(visit)
+
+
+def receipt_declined(visit):
+    said_no(visit)
+    open_receipt(visit)
+
+
+def receipt_erased(visit):
+    consent.give(visit.learner, TYPED, None, evidence(Door.API, disclosure=None))
+    consent.erase(visit.learner, consent.Evidence(door=Door.RETIREMENT))
+    open_receipt(visit)
+
+
 QUESTIONS = {
     "first-visit": State(first_visit),
     "number-known": State(number_known),
@@ -264,4 +304,11 @@ SETTINGS = {
     "settings-not-available": State(settings_of_nobody),
     "settings-on-a-page-of-a-theme": State(settings_on_a_page_of_a_theme),
 }
-STATES = QUESTIONS | ERRORS | ENDINGS | SETTINGS
+RECEIPTS = {
+    "receipt": State(receipt),
+    "receipt-withdrawn": State(receipt_withdrawn),
+    "receipt-declined": State(receipt_declined),
+    "receipt-erased": State(receipt_erased),
+    "receipt-of-nobody": State(open_receipt),
+}
+STATES = QUESTIONS | ERRORS | ENDINGS | SETTINGS | RECEIPTS

@@ -227,6 +227,43 @@ def test_a_disclosure_in_another_language_says_so(visit, language):
 # What a reader's system asks for
 
 
+@each_direction
+def test_on_paper_the_receipt_stands_alone_in_black_and_nothing_is_cut(visit, language):
+    with visit("receipt", language) as visited:
+        page = visited.page
+        page.emulate_media(media="print")
+        # The width of a sheet between its margins.
+        resize(page, 700)
+        for unwanted in ("header", "footer", ".skip-link", ".coaching-actions", ".coaching-screen-only"):
+            expect(page.locator(unwanted)).to_be_hidden()
+        for wanted in ("h1", ".coaching-lead", ".coaching-disclosure", ".coaching-history thead"):
+            expect(page.locator(wanted)).to_be_visible()
+        colors = "() => [...document.querySelectorAll('main *')].map(element => getComputedStyle(element).color)"
+        assert "rgb(0, 0, 0)" in page.evaluate(colors)
+        for link in page.locator("main .coaching-facts a, .coaching-disclosure a").all():
+            expect(link).to_have_css("color", "rgb(0, 0, 0)")
+        assert not page.evaluate(SCROLLS_SIDEWAYS)
+        assert page.evaluate(CUT_TEXTS) == []
+        # As a sheet of paper is cut, an event is on one or on the next.
+        expect(page.locator(".coaching-history tbody tr").first).to_have_css("break-inside", "avoid")
+        assert page.pdf(format="A4").startswith(b"%PDF")
+
+
+@each_direction
+def test_the_table_of_what_is_held_becomes_a_list_on_a_narrow_screen(visit, language):
+    with visit("receipt", language, width=1280) as visited:
+        page = visited.page
+        first, second = page.locator(".coaching-history tbody tr").first.locator("td").all()[:2]
+        assert first.bounding_box()["y"] == second.bounding_box()["y"]
+        expect(page.get_by_role("columnheader")).to_have_count(3)
+        resize(page, 320)
+        assert first.bounding_box()["y"] < second.bounding_box()["y"]
+        assert first.bounding_box()["x"] == second.bounding_box()["x"]
+        # Still rows and cells to a screen reader.
+        expect(page.get_by_role("row")).to_have_count(4)
+        expect(page.get_by_role("cell")).to_have_count(12)
+
+
 def test_forced_colors_leave_every_control_its_border(visit):
     with visit("everything-wrong", forced_colors="active") as visited:
         for element in visited.page.locator("main :is(button, input[type=text], input[type=tel], [role=alert])").all():

@@ -7,7 +7,17 @@ from playwright.sync_api import expect
 
 from coaching_plugin import consent
 from tests.factories import CANADIAN, NUMBER, TYPED
-from tests.in_browser.states import COURSE, ENDINGS, ERRORS, PAGE, SETTINGS, SETTINGS_PAGE, STATES
+from tests.in_browser.states import (
+    COURSE,
+    ENDINGS,
+    ERRORS,
+    PAGE,
+    RECEIPT_PAGE,
+    RECEIPTS,
+    SETTINGS,
+    SETTINGS_PAGE,
+    STATES,
+)
 
 pytestmark = pytest.mark.once
 
@@ -92,23 +102,35 @@ def tab_to(page, name):
 
 # States of account settings in which nothing was sent yet.
 UNSAVED = ("settings", "settings-not-available")
+# Those in which something is recorded of the learner, to which a link then leads.
+RECORDED = ("settings-saved", "settings-number-refused", "settings-number-needed")
+
+
+def leading_on(path, way_on=COURSE):
+    return f"{path}?{urlencode({'next': way_on})}"
 
 
 def expected_order(state):
     if state in ENDINGS:
         way_on = "/dashboard" if state == "signed-up-without-a-course" else COURSE
-        change_of_mind = {"said-no": PAGE, "page-fails": None}.get(state, SETTINGS_PAGE)
-        change_of_mind = [f"{change_of_mind}?{urlencode({'next': way_on})}"] if change_of_mind else []
-        return [*HEADER, *change_of_mind, way_on, *FOOTER]
+        changes = {"said-no": [PAGE], "page-fails": []}.get(state, [SETTINGS_PAGE])
+        pages = [*changes, RECEIPT_PAGE] if changes else []
+        return [*HEADER, *(leading_on(page, way_on) for page in pages), way_on, *FOOTER]
+    if state in RECEIPTS:
+        ends = [leading_on(SETTINGS_PAGE)] if state == "receipt" else []
+        words = FORM[2:3] if state in ("receipt", "receipt-withdrawn") else []
+        account = [] if state == "receipt-of-nobody" else ["https://account.example.org/"]
+        return [*HEADER, *ends, COURSE, *ends, *words, *account, *FOOTER]
     if state in SETTINGS:
         wrong = [f"#id_{field}" for field in STATES[state].wrong]
         # Who is signed up is shown no terms.
         terms = [] if state in ("settings-saved", "settings-number-needed") else FORM[2:3]
         form = [] if state == "settings-not-available" else [FORM[1], *terms, FORM[3], "submit"]
+        held = [leading_on(RECEIPT_PAGE)] if state in RECORDED else []
         way_on = [] if state == "settings-on-a-page-of-a-theme" else [COURSE]
         # The focus is on what was saved, or could not be, from the start.
         header = HEADER if state in UNSAVED else []
-        return [*header, *wrong, *form, *way_on, *FOOTER]
+        return [*header, *wrong, *form, *held, *way_on, *FOOTER]
     form = FORM[1:] if state == "name-managed" else FORM
     if state in ERRORS:
         # The focus is on the summary from the start.
@@ -123,7 +145,9 @@ WALKS += [(state, "en", 1280) for state in ("first-visit", "everything-wrong", "
 
 
 @pytest.mark.parametrize(("state", "language", "width"), WALKS)
-def test_tab_goes_through_the_page_as_one_reads_it_and_is_seen(visit, state, language, width):
+def test_tab_goes_through_the_page_as_one_reads_it_and_is_seen(visit, settings, state, language, width):
+    # Not at a port that differs each time.
+    settings.ACCOUNT_MICROFRONTEND_URL = "https://account.example.org/"
     with visit(state, language, width=width) as visited:
         news = visited.page.locator("[autofocus]")
         assert news.count() == (state in ERRORS or state in SETTINGS and state not in UNSAVED)

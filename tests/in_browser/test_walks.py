@@ -294,6 +294,26 @@ def test_a_themes_page_saves_and_comes_back_to_itself_without_javascript(new_win
     assert kinds(learner) == ["refused", "consented"]
 
 
+def test_the_receipt_from_the_confirmation_and_the_way_out_by_it_without_javascript(new_window, learner):
+    page = new_window(java_script_enabled=False).new_page()
+    open_question(page)
+    sign_up(page, TYPED)
+    page.get_by_role("link", name="Your receipt").click()
+    expect_heading(page, "Your coaching receipt")
+    expect(page.get_by_text("This stands until you end it.")).to_be_visible()
+    expect(page.locator(".coaching-lead")).to_contain_text(TYPED)
+    page.get_by_role("link", name="stop being coached").click()
+    expect_heading(page, "Coaching settings")
+    page.get_by_label("I want a coach.").uncheck()
+    page.get_by_role("button", name="Save changes").click()
+    page.get_by_role("link", name="Your receipt").click()
+    expect(page.get_by_text("You ended it. You are not coached now.")).to_be_visible()
+    expect(page.get_by_role("row")).to_have_count(4)
+    page.get_by_role("link", name="Go back").click()
+    expect_in_course(page, DOORS["legacy page"])
+    assert kinds(learner) == ["asked", "consented", "withdrawn"]
+
+
 def test_an_impatient_learner_who_saves_twice_saves_once(tab, learner):
     tab.goto("/account/settings")
     log_in(tab)

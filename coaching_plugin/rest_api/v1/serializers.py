@@ -6,12 +6,17 @@ from uuid import UUID
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 
+from coaching_plugin import receipts
 from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.eligibility import RunVerdict, Verdict
 from coaching_plugin.forms import MAX_NAME_LENGTH
-from coaching_plugin.models import CoachingConsent
+from coaching_plugin.models import CoachingConsent, ConsentEvent
 from coaching_plugin.partner import opt_outs
 from coaching_plugin.phone import MAX_TYPED_LENGTH, InvalidPhoneNumber
+from coaching_plugin.receipts import AgreedWords, Agreement, Receipt
+
+# The form of a receipt, so that one that was kept stays readable. Nobody has certified it.
+RECEIPT_SCHEMA = "coaching-receipt-1, modelled on ISO/IEC TS 27560:2023"
 
 
 class StrictBooleanField(serializers.BooleanField):
@@ -143,4 +148,87 @@ def _run_json(run: RunVerdict) -> dict[str, Any]:
             "last_engaged_on": run.facts.last_engaged_on,
             "recent_courseware_state": run.facts.has_recent_courseware_state,
         },
+    }
+
+
+def receipt_json(receipt: Receipt) -> dict[str, Any]:
+    """Return a receipt: the agreement as a consent record, and all that is held, whether or not there is one."""
+    standing = receipt.standing
+    return {
+        "schema_version": RECEIPT_SCHEMA,
+        "receipt_id": f"{standing.partner_id}-{standing.last_sequence}",
+        "user": standing.user_id,
+        "status": standing.status,
+        "record": receipt.agreement and _record_json(receipt, receipt.agreement),
+        "held": {
+            "partner_id": str(standing.partner_id),
+            "phone_number": standing.phone_number,
+            "asked_at": standing.asked_at,
+            "answered_at": standing.answered_at,
+            "opted_out_at": standing.opted_out_at,
+            "do_not_ask": standing.do_not_ask,
+            "card_dismissed_at": standing.card_dismissed_at,
+            "erased_at": receipt.erased_at,
+            "history": [_event_json(event) for event in receipt.events],
+        },
+    }
+
+
+def _record_json(receipt: Receipt, agreement: Agreement) -> dict[str, Any]:
+    """Return an agreement in those sections and fields of a consent record of ISO/IEC TS 27560 that we can fill."""
+    words, learner = agreement.words, str(receipt.standing.user_id)
+    return {
+        "record_header": {
+            "schema_version": RECEIPT_SCHEMA,
+            "record_id": f"{receipt.standing.partner_id}-{agreement.given.sequence}",
+            "pii_principal_id": learner,
+        },
+        "pii_processing": {
+            "privacy_notice": words and _words_json(words),
+            "language": words and words.shown.language,
+            "purposes": [{"purpose": agreement.purpose, "lawful_basis": "consent"}],
+            "pii_information": [
+                {"pii_type": kind, "description": name} for kind, name in receipts.shared_data().items()
+            ],
+            "pii_controllers": ["site"],
+            "recipient_third_parties": ["partner"],
+            "retention_period": receipts.retention(),
+            "withdrawal_method": receipts.withdrawal(),
+            "privacy_rights": [receipts.erasure()],
+        },
+        "party_identification": [
+            {"party_id": "site", "party_name": agreement.site_name, "party_role": "controller"},
+            {"party_id": "partner", "party_name": agreement.partner_name, "party_role": "recipient"},
+        ],
+        "events": [
+            {
+                "event_time": event.occurred_at,
+                "event_type": "expressed",
+                "event_state": "withdrawn" if event is agreement.ended else "given",
+                "validity_duration": None if event is agreement.ended else "until withdrawn",
+                "entity_id": learner if receipts.party_of(event) == "learner" else receipts.party_of(event),
+            }
+            for event in agreement.events
+        ],
+    }
+
+
+def _words_json(words: AgreedWords) -> dict[str, Any]:
+    """Return the words agreed to, with the digest of those shown, and whether the two belong together."""
+    return {**disclosure_json(words.shown), "sha256": words.sha256, "exact": words.are_exact}
+
+
+def _event_json(event: ConsentEvent) -> dict[str, Any]:
+    return {
+        "sequence": event.sequence,
+        "kind": event.kind,
+        "reason": event.reason,
+        "occurred_at": event.occurred_at,
+        "door": event.door,
+        "by_somebody_else": event.actor_id is not None,
+        "disclosure_version": event.disclosure and event.disclosure.version,
+        "disclosure_language": event.disclosure and event.disclosure.language,
+        "phone_number": event.phone_number,
+        "ip": event.ip,
+        "user_agent": event.user_agent,
     }

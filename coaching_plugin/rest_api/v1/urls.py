@@ -9,6 +9,7 @@ urlpatterns = [
     path("coaching_consent/<str:user_id>/", views.CoachingConsentView.as_view(), name="api-consent"),
     path("dashboard_card/<str:user_id>/", views.DashboardCardView.as_view(), name="api-dashboard-card"),
     path("disclosure/", views.DisclosureView.as_view(), name="api-disclosure"),
+    path("receipts/<str:user_id>/", views.ReceiptView.as_view(), name="api-receipt"),
     path("eligibility/<str:user_id>/", views.EligibilityView.as_view(), name="api-eligibility"),
     path("partner/opt-outs/", partner.OptOutsView.as_view(), name="api-partner-opt-outs"),
     path("partner/roster/", roster.RosterView.as_view(), name="api-partner-roster"),

@@ -1,4 +1,4 @@
-"""The API: the learner's own standing, answer and card, the disclosure, and the reasons of a verdict."""
+"""The API: the learner's own standing, answer, card and receipt, the disclosure, and the reasons of a verdict."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from coaching_plugin import consent, dashboard_card, disclosures, eligibility, lms, toggles
+from coaching_plugin import consent, dashboard_card, disclosures, eligibility, lms, receipts, toggles
 from coaching_plugin.consent import Outcome
 from coaching_plugin.faults import log_fault
 from coaching_plugin.models import Disclosure, Door
@@ -229,6 +229,17 @@ class EligibilityView(LearnerResource):
         if not toggles.is_enabled():
             return Response(serializers.verdict_json(learner.id, eligibility.nobody(), reasons=["coaching_off"]))
         return Response(serializers.verdict_json(learner.id, eligibility.explain(learner)))
+
+
+class ReceiptView(LearnerResource):
+    """``receipts/{id}/``: what the learner agreed to, and all that is held about them."""
+
+    def get(self, request: Request, user_id: str) -> Response:
+        """Return the learner's receipt, also while coaching is off; 404 where nothing is held."""
+        receipt = receipts.of(request.user)
+        if receipt is None:
+            raise exceptions.NotFound()
+        return Response(serializers.receipt_json(receipt))
 
 
 def _learner(user_id: str):

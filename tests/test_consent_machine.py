@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
-from coaching_plugin import answered, conf, consent, disclosures, phone
+from coaching_plugin import answered, conf, consent, disclosures, phone, receipts
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Disclosure, Door
+from coaching_plugin.rest_api.v1 import serializers
 from tests import factories
 from tests.factories import CANADIAN, NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
 from tests.story import assert_told
@@ -331,6 +332,32 @@ class ConsentMachine(RuleBasedStateMachine):
             assert_told(self.learner)
         else:
             assert self.events() == []
+
+    @invariant()
+    def the_receipt_tells_it_too(self):
+        """Of whatever history: where the learner stands, the consent that stands or stood last, and its exact words."""
+        receipt, row, events = receipts.of(self.learner), self.row(), self.events()
+        if row is None:
+            assert receipt is None
+            return
+        assert receipt.standing.status == row["status"]
+        assert [entry.event.sequence for entry in receipt.history] == [event["sequence"] for event in events]
+        assert all(entry.what for entry in receipt.history)
+        agreement, kinds = receipt.agreement, [event["kind"] for event in events]
+        assert (agreement is not None) == ("consented" in kinds)
+        told = serializers.receipt_json(receipt)
+        assert (told["status"], told["record"] is None) == (row["status"], agreement is None)
+        if agreement is None:
+            return
+        assert (agreement.ended is None) == (row["status"] == Status.CONSENTED)
+        assert bool(agreement.why_ended) == (agreement.ended is not None)
+        if agreement.ended is None:
+            assert agreement.phone_number == row["phone_number"]
+        assert (agreement.words is None) == (agreement.given.disclosure is None)
+        if agreement.words:
+            assert agreement.words.are_exact
+            words = told["record"]["pii_processing"]["privacy_notice"]
+            assert Disclosure.digest(words["text"]) == agreement.given.shown_sha256 == words["sha256"]
 
     @invariant()
     def what_is_written_stays(self):

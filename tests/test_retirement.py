@@ -1,6 +1,7 @@
 """A learner who asks to be forgotten: through the platform's own endpoints, from the request to the last trace."""
 
 import json
+import logging
 
 import pytest
 from django.contrib.auth.models import User
@@ -10,8 +11,9 @@ from django.db import connection
 from django.test import Client
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
-from coaching_plugin import answered, consent, ledger
-from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
+from coaching_plugin import answered, consent, disclosures, ledger
+from coaching_plugin.models import CoachingConsent, ConsentEvent, Door, PartnerDelivery
+from coaching_plugin.partner.channels import DeliveryError, MessageChannel, RosterChannel
 from tests import factories
 from tests.factories import NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED
 
@@ -217,6 +219,136 @@ def test_retirement_leaves_no_trace_in_any_table_and_the_chain_holds(history, cl
     assert not ConsentEvent.objects.exclude(kind="erased").exclude(salt="").exists()
     assert events(learner)[-1].door == Door.RETIREMENT
     assert_chain_holds()
+
+
+# What a person is known by, and nobody else in the database is.
+NAME, EMAIL = "Zdenka Quillfeather", "zdenka.quillfeather@example.net"
+
+
+@pytest.fixture
+def channels(settings):
+    """One way of each kind to the partner."""
+    settings.COACHING_PARTNER_CHANNELS = {
+        "webhook": {"BACKEND": "tests.test_retirement.Messages"},
+        "roster": {"BACKEND": "tests.test_retirement.Rosters"},
+    }
+    return {"webhook", "roster"}
+
+
+class Messages(MessageChannel):
+    """Of the one kind."""
+
+    def send(self, delivery_id, entry):
+        raise DeliveryError("down")
+
+
+class Rosters(RosterChannel):
+    """Of the other."""
+
+    def write(self, entries):
+        raise DeliveryError("down")
+
+
+def outbox():
+    """Return what waits for each channel, as the sequences of events and their kinds."""
+    kind_of = dict(ConsentEvent.objects.values_list("sequence", "kind"))
+    waiting = {}
+    for row in PartnerDelivery.objects.order_by("sequence"):
+        waiting.setdefault(row.channel, []).append(kind_of[row.sequence])
+    return waiting
+
+
+def sign_up_on_the_page(client):
+    """Consent as a person does, with a name and a number typed, and then with another number."""
+    shown = disclosures.current().sha256
+    answer = {"answer": "accept", "full_name": NAME, "agree": "on", "disclosure": shown}
+    assert client.get(PAGE, **FROM).status_code == 200
+    assert post(client, PAGE, {**answer, "phone_number": "12"}).status_code == 200
+    assert post(client, PAGE, {**answer, "phone_number": OTHER_TYPED}).status_code == 302
+    assert post(client, "/coaching/settings/", {"phone_number": TYPED, "agree": "on"}).status_code == 302
+
+
+def our_traces(*personal):
+    """Return where in the tables of this plugin one of these stands, whoever it is read by."""
+    return {(table, trace) for table, trace in traces(*personal) if table.startswith("coaching_")}
+
+
+def test_who_signed_up_on_the_page_leaves_no_trace_with_us_and_in_nothing_that_left_the_process(
+    learner, log_in, service, channels, watch
+):
+    User.objects.filter(pk=learner.pk).update(email=EMAIL)
+    client = log_in(learner)
+    sign_up_on_the_page(client)
+    learner.profile.refresh_from_db()
+    assert (learner.profile.name, learner.profile.phone_number) == (NAME, NUMBER), "all of it was put in"
+    personal = (*NUMBERS, IP, USER_AGENT, NAME, EMAIL)
+    assert {trace for _, trace in our_traces(*personal)} >= {NUMBER, OTHER_NUMBER, IP, USER_AGENT}
+    assert traces(NAME, EMAIL), "the search would find them"
+
+    assert request_retirement(client).status_code == 204
+    # At once, and not only when the account is gone.
+    assert outbox() == dict.fromkeys(channels, ["consented", "phone_changed", "withdrawn"])
+    assert retire(service, learner.username).status_code == 204
+
+    assert our_traces(*personal) == set()
+    assert outbox() == dict.fromkeys(channels, ["consented", "phone_changed", "withdrawn", "erased"])
+    row = CoachingConsent.objects.get()
+    assert row.changed_at == events(learner)[-1].occurred_at, "the partner asks for what changed since"
+    assert row.erased_at
+    assert {delivery.partner_id for delivery in PartnerDelivery.objects.all()} == {row.partner_id}
+    # Every log line, event, Celery argument and address since the test began.
+    left = [(source, trace) for source, text in watch.notes for trace in personal if trace in text]
+    assert left == []
+    assert watch.notes, "something was taken down"
+    assert_chain_holds()
+
+
+@pytest.mark.logs_personal_data
+def test_the_watch_would_have_seen_it(client, learner, service, channels, watch):
+    sign_up_on_the_page(client)
+    logging.getLogger("coaching_plugin.anywhere").error("User %s is %s", learner.id, NAME)
+    assert any(NAME in text for _, text in watch.notes)
+
+
+def test_a_request_that_is_undone_leaves_no_row_in_the_outbox(client, learner, channels, monkeypatch):
+    sign_up_on_the_page(client)
+    before = list(PartnerDelivery.objects.values())
+
+    def fail(*args, **kwargs):
+        raise RuntimeError
+
+    monkeypatch.setattr("openedx.core.djangoapps.user_api.accounts.views.logout", fail)
+    client.raise_request_exception = False
+    assert request_retirement(client).status_code == 500
+    assert list(PartnerDelivery.objects.values()) == before
+
+
+def test_an_erasure_that_fails_leaves_no_row_in_the_outbox(client, learner, service, channels, monkeypatch):
+    sign_up_on_the_page(client)
+    request_retirement(client)
+    before = outbox()
+
+    def fail(*args, **kwargs):
+        raise RuntimeError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("coaching_plugin.outbox.add", fail)
+        assert retire(service, learner.username).status_code == 500
+    assert outbox() == before
+    assert our_traces(NUMBER), "nothing pretends to be erased"
+    assert retire(service, learner.username).status_code == 204
+    assert outbox() == dict.fromkeys(channels, ["consented", "phone_changed", "withdrawn", "erased"])
+
+
+@pytest.mark.parametrize("history", ["asked", "refused", "declined"])
+def test_of_who_never_agreed_the_partner_hears_nothing_at_their_retirement_either(
+    history, client, learner, service, channels
+):
+    HISTORIES[history](client, learner)
+    request_retirement(client)
+    assert retire(service, learner.username).status_code == 204
+    assert kinds(learner)[-1] == "erased"
+    assert not PartnerDelivery.objects.exists()
 
 
 def test_erasure_touches_nobody_else(client, learner, service, log_in):

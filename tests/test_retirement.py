@@ -13,6 +13,7 @@ from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
 from coaching_plugin import answered, consent, disclosures, ledger
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door, PartnerDelivery
+from coaching_plugin.partner import roster
 from coaching_plugin.partner.channels import DeliveryError, MessageChannel, RosterChannel
 from tests import factories
 from tests.factories import NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED
@@ -301,6 +302,27 @@ def test_who_signed_up_on_the_page_leaves_no_trace_with_us_and_in_nothing_that_l
     assert left == []
     assert watch.notes, "something was taken down"
     assert_chain_holds()
+
+
+def test_what_the_partner_is_sent_of_a_retired_learner_says_only_that_they_are_erased(
+    client, learner, service, channels
+):
+    sign_up_on_the_page(client)
+    partner_id = CoachingConsent.objects.get().partner_id
+    assert roster.entry_of(partner_id).phone_number == NUMBER
+    assert [entry.partner_id for entry in roster.entries()] == [partner_id]
+
+    def sent(status):
+        sequence = CoachingConsent.objects.get().last_sequence
+        return {"partner_id": str(partner_id), "sequence": sequence, "status": status}
+
+    request_retirement(client)
+    assert roster.entry_of(partner_id).as_json() == sent("withdrawn")
+    retire(service, learner.username)
+    assert roster.entry_of(partner_id).as_json() == sent("erased")
+    assert list(roster.entries()) == []
+    # The sequence of the last row in the outbox: all before it say no more than that.
+    assert PartnerDelivery.objects.latest("sequence").sequence == sent("erased")["sequence"]
 
 
 @pytest.mark.logs_personal_data

@@ -20,9 +20,10 @@ PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# MFE_ORIGINS and *_MICROFRONTEND_URL, named on the command line, reach the sandbox through the environment.
-demo: $(VENV)/.demo-installed ## Serve the demo, LMS and coaching partner, on http://127.0.0.1:8000 (PORT=8123 for another port, MFE_ORIGINS= for MFEs: docs/mfes.rst); keeps its data
-	@cd sandbox && PORT=$(PORT) DJANGO_SETTINGS_MODULE=lms.envs.demo ../$(BIN)/python manage.py run_demo
+# MFE_ORIGINS, *_MICROFRONTEND_URL and PARTNER_PORT, named on the command line, reach the sandbox through the environment.
+# The shell is replaced, so that a SIGTERM which make passes on ends the demo and not the shell alone.
+demo: $(VENV)/.demo-installed ## Serve the demo on http://127.0.0.1:8000, its partner on 8001 (PORT=8123 for 8123 and 8124, MFE_ORIGINS= for MFEs: docs/mfes.rst); keeps its data
+	@cd sandbox && exec env PORT=$(PORT) DJANGO_SETTINGS_MODULE=lms.envs.demo ../$(BIN)/python manage.py run_demo
 
 demo-reset: ## Throw the demo's data away and start it anew
 	rm -rf .demo

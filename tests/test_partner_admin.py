@@ -19,7 +19,7 @@ from coaching_plugin.models import CoachingConsent, PartnerChannel, PartnerDeliv
 from coaching_plugin.partner import health
 from tests import factories
 from tests.factories import TYPED, evidence
-from tests.test_partner_delivery import assert_partner_knows, consented, key, rows
+from tests.test_partner_delivery import assert_partner_knows, consented, key, rows, run
 
 pytestmark = pytest.mark.usefixtures("committed", "coached", "flags")
 
@@ -85,6 +85,20 @@ def test_try_again_takes_what_was_chosen_and_leaves_what_was_sent(partner, parke
     assert "To be sent now: 0." in do(browser, "try_again", chosen).content.decode()
     assert rows(status="sent") == [sent]
     assert len(partner.received) == 4
+
+
+def test_tried_again_a_message_that_may_have_been_taken_hides_no_later_change(partner, settings, deliver):
+    """Parked though the partner took it: under the same id, what has changed since is dropped, and must come after."""
+    settings.COACHING_PARTNER_MAX_ATTEMPTS = 1
+    partner.moods.append("500, taken")
+    learner = consented()
+    deliver(False)
+    do(operator(), "try_again", rows(status="parked"))
+    consent.decline(learner, evidence())
+    deliver(True)
+    run()
+    assert [sequence for _, _, sequence in partner.received] == [1, 2, 2]
+    assert_partner_knows(partner)
 
 
 def test_who_may_only_look_may_not_try_again(partner, parked):

@@ -480,6 +480,17 @@ def test_a_partner_that_lost_everything_is_told_of_everybody_again(partner, monk
     assert_partner_knows(partner)
 
 
+def test_queued_again_though_the_partner_has_lost_nothing_what_changes_meanwhile_is_told(partner, deliver):
+    learner, other = consented(), consented()
+    deliver(False)
+    run("--queue-all", "json")
+    consent.decline(learner, evidence())
+    deliver(True)
+    run()
+    assert_partner_knows(partner)
+    assert partner.held[key(other)]["status"] == "consented"
+
+
 def test_queued_while_the_switch_is_off_everybody_waits(waiting, deliver):
     learner = consented()
     PartnerDelivery.objects.update(status=Status.PARKED, attempts=20, due_at=timezone.now() + timedelta(days=1))

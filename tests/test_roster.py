@@ -176,6 +176,13 @@ GO = {
     "stopped": (lambda learner: consent.opt_out(learner, evidence(Door.PARTNER)), Standing.WITHDRAWN),
     "inactive": (lambda learner: User.objects.filter(pk=learner.pk).update(is_active=False), Standing.WITHDRAWN),
     "retiring": (UserRetirementStatus.create_retirement, Standing.WITHDRAWN),
+    "retiring, and the request passed us by": (
+        lambda learner: (
+            UserRetirementStatus.create_retirement(learner),
+            CoachingConsent.objects.update(status=CoachingConsent.Status.CONSENTED),
+        ),
+        Standing.WITHDRAWN,
+    ),
     "deleted": (lambda learner: learner.delete(), Standing.WITHDRAWN),
     "erased": (retire, Standing.ERASED),
     "erased and deleted": (delete_after_erasure, Standing.ERASED),

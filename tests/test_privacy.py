@@ -152,7 +152,7 @@ def test_the_silenced_and_the_secluded_are_heard_too(watch):
 def test_what_a_task_is_given_is_watched(watch, eager):
     app = Celery(broker="memory://", task_always_eager=eager, set_as_current=False)
 
-    @app.task(name="some.task")
+    @app.task(name="some.task", shared=False)
     def task(*args, **kwargs):
         pass
 

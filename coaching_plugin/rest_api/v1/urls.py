@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from coaching_plugin.rest_api.v1 import partner, roster, views
+from coaching_plugin.rest_api.v1 import opt_outs, roster, views
 
 urlpatterns = [
     path("users/<str:user_id>/", views.UserView.as_view(), name="api-user"),
@@ -11,6 +11,6 @@ urlpatterns = [
     path("disclosure/", views.DisclosureView.as_view(), name="api-disclosure"),
     path("receipts/<str:user_id>/", views.ReceiptView.as_view(), name="api-receipt"),
     path("eligibility/<str:user_id>/", views.EligibilityView.as_view(), name="api-eligibility"),
-    path("partner/opt-outs/", partner.OptOutsView.as_view(), name="api-partner-opt-outs"),
+    path("partner/opt-outs/", opt_outs.OptOutsView.as_view(), name="api-partner-opt-outs"),
     path("partner/roster/", roster.RosterView.as_view(), name="api-partner-roster"),
 ]

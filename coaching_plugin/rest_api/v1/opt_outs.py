@@ -1,4 +1,4 @@
-"""The partner's resources that are signed: reports of opt-outs."""
+"""``partner/opt-outs/``: the partner reports who does not want to be coached any more, by a signed message."""
 
 from typing import Any
 

@@ -32,7 +32,7 @@ from tests.loopback_partner import lms_state
 
 pytestmark = pytest.mark.once
 
-LEARNERS = 3
+LEARNERS = 2
 learners = st.integers(0, LEARNERS - 1)
 workers = st.integers(0, 1)
 
@@ -92,8 +92,8 @@ CHANNELS = {
 class DeliveryMachine(RuleBasedStateMachine):
     """Some learners, two workers with what each has claimed, a partner, a clock and a switch."""
 
-    @initialize()
-    def begin(self):
+    @initialize(are_signed_up=st.booleans())
+    def begin(self, are_signed_up):
         cache.clear()
         PartnerDelivery.objects.all().delete()
         PartnerChannel.objects.all().delete()
@@ -107,6 +107,8 @@ class DeliveryMachine(RuleBasedStateMachine):
         self.claimed = [[], []]
         self.on_its_way = [None, None]
         factories.set_switch(True)
+        for number in range(LEARNERS if are_signed_up else 0):
+            self.give(number, TYPED)
 
     def teardown(self):
         """Let everybody go on and time pass: then the partner knows what the LMS knows."""
@@ -189,6 +191,14 @@ class DeliveryMachine(RuleBasedStateMachine):
         else:
             if not dies:
                 claims.mark_sent(claim, entry.sequence)
+
+    @rule()
+    def send_and_die(self):
+        """What chance seldom does: all that can be claimed is taken by the partner, and nothing of that is marked."""
+        self.claim(0)
+        while self.claimed[0]:
+            self.read(0)
+            self.send(0, dies=True)
 
     @rule(refresh=st.booleans())
     def drain(self, refresh):

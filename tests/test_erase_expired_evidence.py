@@ -278,6 +278,17 @@ def test_who_is_a_candidate_no_longer_when_it_is_their_turn_is_left_alone():
     assert row(again).phone_number == OTHER_NUMBER
 
 
+def test_a_consent_that_stands_is_not_touched_however_long_it_was_quiet():
+    """Nor where it was read as a candidate, and then given by a server whose clock is slow."""
+    learner = withdrawn()
+    since = NOW - timedelta(days=1)
+    (candidate,) = retention.expired(since)
+    later(LONG_AGO, lambda learner: consent.give(learner, OTHER_TYPED, None, evidence()), learner)
+    assert not consent.erase_expired(candidate, since, consent.Evidence(door=Door.ADMIN))
+    assert is_kept(learner)
+    assert row(learner).is_consented
+
+
 def test_what_each_learner_costs():
     withdrawn()
     with CaptureQueriesContext(connection) as queries:

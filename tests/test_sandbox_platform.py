@@ -157,7 +157,7 @@ def test_login_refresh():
 
 def test_the_service_account_gets_a_bearer_token():
     fields = {"grant_type": "client_credentials", "client_id": "coach_api", "client_secret": "edx"}
-    token = Client().post("/oauth2/access_token", fields).json()["access_token"]
+    token = Client(enforce_csrf_checks=True).post("/oauth2/access_token", fields).json()["access_token"]
 
     account = Client().get("/api/user/v1/accounts/coach_api", headers={"Authorization": f"Bearer {token}"})
 
@@ -169,7 +169,7 @@ def test_the_service_account_gets_a_bearer_token():
 def test_the_service_account_gets_a_jwt_with_the_platforms_claims(how):
     fields = {"grant_type": "client_credentials", "client_id": "coach_api", "client_secret": "edx"}
     asked = {"field": ({"token_type": "JWT"}, {}), "header": ({}, {"X-Token-Type": "jwt"})}[how]
-    answer = Client().post("/oauth2/access_token", {**fields, **asked[0]}, headers=asked[1]).json()
+    answer = Client(enforce_csrf_checks=True).post("/oauth2/access_token", {**fields, **asked[0]}, headers=asked[1]).json()
 
     assert (answer["token_type"], answer["expires_in"]) == ("JWT", 3600)
     claims = jwt_decode_handler(answer["access_token"])
@@ -189,7 +189,7 @@ def test_the_service_account_gets_a_jwt_with_the_platforms_claims(how):
 
 def test_who_has_no_secret_gets_no_token():
     fields = {"grant_type": "client_credentials", "client_id": "coach_api", "client_secret": "x", "token_type": "jwt"}
-    response = Client().post("/oauth2/access_token", fields)
+    response = Client(enforce_csrf_checks=True).post("/oauth2/access_token", fields)
     assert response.status_code == 401
     assert response.json() == {"error": "invalid_client"}
 

@@ -169,7 +169,8 @@ def test_the_service_account_gets_a_bearer_token():
 def test_the_service_account_gets_a_jwt_with_the_platforms_claims(how):
     fields = {"grant_type": "client_credentials", "client_id": "coach_api", "client_secret": "edx"}
     asked = {"field": ({"token_type": "JWT"}, {}), "header": ({}, {"X-Token-Type": "jwt"})}[how]
-    answer = Client(enforce_csrf_checks=True).post("/oauth2/access_token", {**fields, **asked[0]}, headers=asked[1]).json()
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post("/oauth2/access_token", {**fields, **asked[0]}, headers=asked[1]).json()
 
     assert (answer["token_type"], answer["expires_in"]) == ("JWT", 3600)
     claims = jwt_decode_handler(answer["access_token"])

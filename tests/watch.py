@@ -22,7 +22,7 @@ PERSONAL = re.compile(
     | (?<!\w) (?: 1 [-.\s]* )? \(? [2-9]\d\d \)? [-./\s]* [2-9]\d\d [-.\s]* \d{4} (?!\w)    # (415) 555-2671
     | (?<!\w) [2-9]\d\d [-.\s]* 555 [-.\s]* \d{2,4} (?!\w)                                  # 415 555 267
     | (?<!\d) 555 [-.\s] \d{3,4} (?!\w)
-    | [\w.+-]+ @ (?! evil\. ) (?: [\w-]+ \. )* example \. (?: com | org | net )
+    | (?<![\w.+-]) [\w.+-]++ @ (?! evil\. ) (?: [\w-]+ \. )* example \. (?: com | org | net )
     | (?<![\d.]) (?: 192\.0\.2 | 198\.51\.100 | 203\.0\.113 ) \. \d
     | (?<! //) (?<![\d.]) 127\.0\.0\.1 (?! :\d | \d | % )
     | (?<!\w) (?: 2001:db8 | fe80 ) :
@@ -81,7 +81,8 @@ class Watch(logging.Handler):
     def found(self):
         """Return what is personal in what was taken down since the last time, by where it stood."""
         notes, self.notes = self.notes, []
-        if not self.traces("\n".join(text for _, text in notes)):
+        # Most of what is noted is noted again and again.
+        if not self.traces("\n".join(dict.fromkeys(text for _, text in notes))):
             return []
         return [(source, traces) for source, text in notes if (traces := self.traces(text))]
 

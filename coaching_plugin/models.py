@@ -96,7 +96,7 @@ class CoachingConsent(models.Model):
     """
     Where one learner stands now. Only ``consent.py`` writes it.
 
-    .. pii: The phone number consented for. Blanked at USER_RETIRE_LMS_CRITICAL by consent.erase.
+    .. pii: The phone number consented for. Blanked at USER_RETIRE_LMS_CRITICAL, or by erase_expired_evidence before.
     .. pii_types: phone_number
     .. pii_retirement: local_api
     """
@@ -177,7 +177,8 @@ class ConsentEvent(models.Model):
 
     Learner and actor are plain ids, not foreign keys, so that deleting a user changes no event.
 
-    .. pii: Phone number, IP address and user agent as evidence. Blanked, with the salt, at USER_RETIRE_LMS_CRITICAL.
+    .. pii: Phone number, IP address and user agent as evidence. Blanked, with the salt, at USER_RETIRE_LMS_CRITICAL, or
+      by erase_expired_evidence before.
     .. pii_types: phone_number, ip, other
     .. pii_retirement: local_api
     """

@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "COACHING_PARTNER_MAX_ATTEMPTS": 20,
     "COACHING_PARTNER_OPT_OUT_SECRETS": [],
     "COACHING_EVIDENCE_RETENTION_DAYS": None,
+    "COACHING_CONSENT_GOAL": 0.6,
 }
 
 
@@ -96,6 +97,11 @@ def evidence_retention_days() -> int | None:
     return _read("COACHING_EVIDENCE_RETENTION_DAYS", lambda value: None if value is None else _whole_number(value))
 
 
+def consent_goal() -> float:
+    """Return which share of a program's learners are to consent, from 0 to 1."""
+    return _read("COACHING_CONSENT_GOAL", _share)
+
+
 def webhook_secrets(value: Any) -> list[str]:
     """Return the secrets of a setting. Raises ``ValueError`` for what is none after Standard Webhooks, unnamed."""
     secrets = _strings(value)
@@ -145,6 +151,12 @@ def _whole_number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError("a whole number, zero or more, is expected")
     return value
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError("a number from 0 to 1 is expected")
+    return float(value)
 
 
 def _text(value: Any) -> str:

@@ -1,7 +1,7 @@
 """Who is eligible for a coach: the rule of three, and its explanation."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.utils import timezone
 from opaque_keys.edx.keys import CourseKey
@@ -22,21 +22,28 @@ class Rules:
     @classmethod
     def now(cls) -> "Rules":
         """Return the rules as the settings give them today, in UTC."""
-        today = timezone.now().astimezone(UTC).date()
-        first_day = today - timedelta(days=conf.activity_window_days())
+        return cls.on(timezone.now().astimezone(UTC).date())
+
+    @classmethod
+    def on(cls, day: date) -> "Rules":
+        """Return the rules as today's settings give them on some day, in UTC."""
+        first_day = day - timedelta(days=conf.activity_window_days())
         return cls(
             modes=tuple(conf.enrollment_modes()),
             since=datetime.combine(first_day, time.min, tzinfo=UTC),
             minimum_age=conf.minimum_age(),
-            year=today.year,
+            year=day.year,
         )
+
+    @property
+    def last_year_of_birth(self) -> int | None:
+        """The last year in which somebody was born who surely has the minimum age; None: there is no such age."""
+        # Born in December, one is a year younger than the years' difference says until then.
+        return self.year - 1 - self.minimum_age if self.minimum_age else None
 
     def old_enough(self, year_of_birth: int | None) -> bool:
         """Return whether someone born that year surely has the minimum age; an unknown year passes."""
-        if year_of_birth is None:
-            return True
-        # Born in December, one is a year younger than the years' difference says until then.
-        return max(self.year - year_of_birth - 1, 0) >= self.minimum_age
+        return year_of_birth is None or self.last_year_of_birth is None or year_of_birth <= self.last_year_of_birth
 
 
 @dataclass(frozen=True)

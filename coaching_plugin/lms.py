@@ -63,6 +63,29 @@ class Profile:
     year_of_birth: int | None = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Tables:
+    """The platform's models of which whole groups of learners are asked: ``cohorts.py`` does."""
+
+    enrollment: Any
+    completion: Any
+    engagement: Any
+    courseware_state: Any
+    course_role: Any
+    course_overview: Any
+
+
+def tables() -> Tables:
+    """Return the platform's models, for questions that no function here answers with plain values."""
+    from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment
+    from completion.models import BlockCompletion
+    from lms.djangoapps.course_goals.models import UserActivity
+    from lms.djangoapps.courseware.models import StudentModule
+    from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+
+    return Tables(CourseEnrollment, BlockCompletion, UserActivity, StudentModule, CourseAccessRole, CourseOverview)
+
+
 def enrollment_facts(
     user_id: int,
     course_keys: Collection[CourseKey],

@@ -456,7 +456,7 @@ def test_bad_settings_break_nothing_and_are_a_line_each_however_often_they_are_r
         assert REQUESTS[name](browser, learner).status_code in (200, 302), name
     call_command("sync_coached_courses", stdout=io.StringIO())
     # No learner's path comes by these.
-    for read in (conf.partner_max_attempts, conf.opt_out_secrets, conf.evidence_retention_days):
+    for read in (conf.partner_max_attempts, conf.opt_out_secrets, conf.evidence_retention_days, conf.consent_goal):
         assert read() == read()
     unusable = set(conf.DEFAULTS) - ({"COACHING_EVIDENCE_RETENTION_DAYS"} if kind == "none" else set())
     assert sorted(line.split(" is not usable")[0] for line in lines(caplog)) == sorted(unusable)

@@ -322,6 +322,7 @@ def test_the_sandbox_takes_every_setting_from_the_environment():
         "COACHING_PARTNER_MAX_ATTEMPTS": 5,
         "COACHING_PARTNER_OPT_OUT_SECRETS": [SECRET],
         "COACHING_EVIDENCE_RETENTION_DAYS": 365,
+        "COACHING_CONSENT_GOAL": 0.75,
     }
     assert wanted.keys() == conf.DEFAULTS.keys()
     # A text as itself, the rest as JSON.
@@ -437,6 +438,9 @@ READERS = {
         conf.evidence_retention_days,
         [(None, None), (365, 365), (0, 0)],
         [value for value in NO_NUMBERS if value is not None],
+    ),
+    "COACHING_CONSENT_GOAL": Reader(
+        conf.consent_goal, [(0.6, 0.6), (0, 0.0), (1, 1.0)], [None, "0.6", -0.1, 1.01, 60, True, [0.6], float("nan")]
     ),
 }
 

@@ -72,6 +72,10 @@ def plugin_settings(settings):
     # .. setting_default: None
     # .. setting_description: So many days after the last event of a learner who does not consent, numbers, IP addresses
     #   and user agents are erased by the command erase_expired_evidence. None keeps them as long as the account.
+
+    # .. setting_name: COACHING_CONSENT_GOAL
+    # .. setting_default: 0.6
+    # .. setting_description: Which share of a program's learners are to consent, from 0 to 1; the report compares.
     for name, default in DEFAULTS.items():
         if not hasattr(settings, name):
             setattr(settings, name, copy.deepcopy(default))

@@ -1,13 +1,11 @@
-"""What is stored: each learner's standing, the ledger of every change, the outbox, disclosures, coached course runs."""
+"""Each learner's standing, the ledger of every change, and the words that were agreed to."""
 
 import hashlib
 import uuid
 
 from django.conf import settings
 from django.db import models
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from opaque_keys.edx.django.models import CourseKeyField
 
 
 class AppendOnlyError(Exception):
@@ -135,7 +133,10 @@ class CoachingConsent(models.Model):
     last_hash = models.CharField(max_length=64, blank=True)
 
     class Meta:
-        permissions = [("export_roster", "Can export the roster for the coaching partner")]
+        permissions = [
+            ("export_roster", "Can export the roster for the coaching partner"),
+            ("view_report", "Can view the coaching report"),
+        ]
         indexes = [
             models.Index(fields=["status"], name="coaching_consent_status"),
             models.Index(fields=["changed_at"], name="coaching_consent_changed"),
@@ -238,97 +239,3 @@ class ConsentEvent(models.Model):
     def delete(self, *args, **kwargs):
         """Refuse: an event is never deleted."""
         raise AppendOnlyError("Consent events are never deleted.")
-
-
-class CoachedCourse(models.Model):
-    """
-    A course run whose verified learners are offered a coach: told by the catalog, or by an operator.
-
-    .. no_pii:
-    """
-
-    class Source(models.TextChoices):
-        """Whose word it is."""
-
-        CATALOG = "catalog", _("Catalog")
-        OPERATOR = "operator", _("Operator")
-
-    course_key = CourseKeyField(max_length=255, unique=True)
-    program_uuid = models.UUIDField(null=True, blank=True)
-    program_title = models.CharField(max_length=255, blank=True)
-    source = models.CharField(max_length=8, choices=Source.choices, default=Source.OPERATOR)
-    active = models.BooleanField(default=True)
-
-    class Meta:
-        ordering = ["course_key"]
-
-    def __str__(self) -> str:
-        return str(self.course_key)
-
-
-class PartnerDelivery(models.Model):
-    """
-    The outbox: one change that the partner must hear of, for one channel. What is sent is built when it is sent.
-
-    .. no_pii: A random id, numbers and times.
-    """
-
-    class Status(models.TextChoices):
-        """What became of it."""
-
-        WAITING = "waiting", _("Waiting")
-        SENT = "sent", _("Sent")
-        PARKED = "parked", _("Parked")
-
-    channel = models.CharField(max_length=40)
-    partner_id = models.UUIDField()
-    sequence = models.PositiveIntegerField(help_text=_("Of the learner's event in the ledger."))
-    status = models.CharField(max_length=7, choices=Status.choices, default=Status.WAITING)
-    attempts = models.PositiveIntegerField(default=0)
-    created_at = models.DateTimeField(default=timezone.now)
-    due_at = models.DateTimeField(default=timezone.now, help_text=_("Not sent before."))
-    leased_until = models.DateTimeField(null=True, blank=True, help_text=_("A worker has it till then."))
-    sent_at = models.DateTimeField(null=True, blank=True)
-    last_error = models.CharField(max_length=100, blank=True, help_text=_("A code: never what was answered or sent."))
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["channel", "partner_id", "sequence"], name="coaching_delivery_unique")
-        ]
-        indexes = [models.Index(fields=["channel", "status", "due_at"], name="coaching_delivery_due")]
-        verbose_name_plural = _("partner deliveries")
-
-    def __str__(self) -> str:
-        return f"{self.channel}: {self.partner_id} #{self.sequence}"
-
-
-class PartnerChannel(models.Model):
-    """
-    How one channel to the partner is doing: whether it is to be left alone for a while, and who writes to it.
-
-    .. no_pii:
-    """
-
-    name = models.CharField(max_length=40, unique=True)
-    not_before = models.DateTimeField(null=True, blank=True, help_text=_("Nothing is sent before."))
-    failures = models.PositiveIntegerField(default=0, help_text=_("In a row."))
-    lease = models.UUIDField(null=True, blank=True, help_text=_("Of the worker that writes the roster."))
-    leased_until = models.DateTimeField(null=True, blank=True)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class PartnerOptOut(models.Model):
-    """
-    A message by which the partner reported an opt-out, so that the same one does not count twice.
-
-    .. no_pii: A digest of the message's id, and what was answered: random ids.
-    """
-
-    message_digest = models.CharField(max_length=64, unique=True, help_text=_("SHA-256 of the message's id."))
-    received_at = models.DateTimeField(default=timezone.now)
-    answer = models.JSONField(default=dict)
-
-    def __str__(self) -> str:
-        return self.message_digest

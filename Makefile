@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test coverage bench mutation quality quality-checks tox frontend tutor messages clean
+.PHONY: help demo demo-reset test coverage bench mutation quality quality-checks docs tox frontend tutor messages clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -58,6 +58,12 @@ quality-checks:
 		django_find_annotations --config_file .pii_annotations.yml --app_name coaching_plugin --lint --coverage
 	$(BIN)/code_annotations static_find_annotations --config_file .toggle_annotations.yml --lint --no_report
 
+# Anew each time, since what is generated from comments in the code is not noticed to have changed.
+docs: $(VENV)/.docs-installed ## Build the documentation: docs/_build/html/index.html; any warning fails
+	rm -rf docs/_build
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --nitpicky --quiet -d docs/_build/doctrees docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 tox: $(VENV)/.tox-installed ## Run the suite with every Python, Django and platform generation that is here
 	$(BIN)/python -m tox run
 
@@ -80,7 +86,7 @@ frontend/node_modules/.installed: frontend/package.json frontend/package-lock.js
 
 clean: ## Remove what was built, installed and cached, and the demo's data
 	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov mutants build dist *.egg-info \
-		frontend/node_modules frontend/dist frontend/host/dist tutor/.tox
+		docs/_build frontend/node_modules frontend/dist frontend/host/dist tutor/.tox
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The virtual environment. The stamps say what is installed; each is remade when what it was made from changes.
@@ -106,6 +112,10 @@ $(VENV)/.tests-installed: $(VENV)/.created setup.py sandbox/requirements.txt tes
 
 $(VENV)/.quality-installed: $(VENV)/.tests-installed tests/quality-requirements.txt
 	$(PIP_INSTALL) "$(DJANGO)" -r tests/quality-requirements.txt -e .
+	@touch $@
+
+$(VENV)/.docs-installed: $(VENV)/.created docs/requirements.txt
+	$(PIP_INSTALL) -r docs/requirements.txt
 	@touch $@
 
 $(VENV)/.mutation-installed: $(VENV)/.tests-installed

@@ -1,4 +1,4 @@
-"""Does a page that was built load anything from another host? Whoever reads how to run a site is nobody else's business."""
+"""Does a page that was built load anything from another host? Who reads how to run a site is nobody else's business."""
 
 import re
 from html.parser import HTMLParser
@@ -11,7 +11,16 @@ ELSEWHERE = re.compile(r"\s*(?:[a-z]+:)?//", re.IGNORECASE)
 IN_CSS = re.compile(r"(?:url\(|@import)\s*[\"']?((?:[a-z]+:)?//[^\"')\s]+)", re.IGNORECASE)
 # What a browser fetches by itself; an ``a`` waits for a click.
 FETCHED = {"src", "srcset", "poster", "data", "action"}
-FETCHED_BY_LINK = {"stylesheet", "icon", "preload", "prefetch", "preconnect", "dns-prefetch", "modulepreload", "manifest"}
+FETCHED_BY_LINK = {
+    "stylesheet",
+    "icon",
+    "preload",
+    "prefetch",
+    "preconnect",
+    "dns-prefetch",
+    "modulepreload",
+    "manifest",
+}
 
 
 class LoadsFromAnotherHost(SphinxError):

@@ -13,6 +13,8 @@ author = "The contributors of platform-plugin-coaching"
 copyright = "2026, its contributors; AGPL-3.0"
 release = re.search(r'version="([^"]+)"', (ROOT / "setup.py").read_text(encoding="utf-8"))[1]
 language = "en"
+# Quotation marks are those of commands and of code more often than not.
+smartquotes = False
 
 extensions = ["annotations", "own_host"]
 exclude_patterns = ["_build", "requirements.txt"]

@@ -113,9 +113,19 @@ def test_a_setting_that_is_named_is_there(text, name):
     assert name in conf.DEFAULTS or name in OTHER_SETTINGS
 
 
-@pytest.mark.parametrize(("text", "name"), each(found(r"(?<![\w/.])coaching\.[a-z_]+(?![\w/(])")))
-def test_a_flag_that_is_named_is_there(text, name):
-    assert name in flags()
+def custom_attributes():
+    """Return the names of what monitoring is told, as the annotations have them."""
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "coaching_plugin").rglob("*.py"))
+    return set(re.findall(r"custom_attribute_name: (\S+)", code))
+
+
+@pytest.mark.parametrize(("text", "name"), each(found(r"(?<![\w/.])coaching(?:\.[a-z_]+)+(?![\w/(])")))
+def test_a_flag_or_an_attribute_that_is_named_is_there(text, name):
+    assert name in flags() | custom_attributes()
+
+
+def test_all_that_monitoring_is_told_is_told_of():
+    assert custom_attributes() <= set(re.findall(r"``([\w.]+)``", PAGES["docs/monitoring.rst"]))
 
 
 # Commands

@@ -10,7 +10,7 @@ ELSEWHERE = re.compile(r"\s*(?:[a-z]+:)?//", re.IGNORECASE)
 # In a style sheet; what a namespace is named by is loaded by nobody.
 IN_CSS = re.compile(r"(?:url\(|@import)\s*[\"']?((?:[a-z]+:)?//[^\"')\s]+)", re.IGNORECASE)
 # What a browser fetches by itself; an ``a`` waits for a click.
-FETCHED = {"src", "srcset", "poster", "data", "action"}
+FETCHED = {"src", "poster", "data", "action"}
 FETCHED_BY_LINK = {
     "stylesheet",
     "icon",
@@ -39,6 +39,7 @@ class _Fetches(HTMLParser):
     def handle_starttag(self, tag, attrs):
         attributes = {name: value or "" for name, value in attrs}
         addresses = [attributes[name] for name in FETCHED & attributes.keys()]
+        addresses += attributes.get("srcset", "").split(",")
         if tag == "link" and FETCHED_BY_LINK & set(attributes.get("rel", "").split()):
             addresses.append(attributes.get("href", ""))
         self.found += [address for address in addresses if ELSEWHERE.match(address)]

@@ -1,10 +1,21 @@
 """Whole groups of learners, each asked of the database in one statement: who is eligible, and who would be asked."""
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import CharField, DateTimeField, Exists, Expression, OuterRef, Q, QuerySet, Value
+from django.db.models import (
+    CharField,
+    DateTimeField,
+    Exists,
+    ExpressionWrapper,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+)
+from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, TruncDate
 from opaque_keys.edx.django.models import CourseKeyField
 from opaque_keys.edx.keys import CourseKey
@@ -30,32 +41,45 @@ def eligible_enrollments(course_keys: Collection[CourseKey], rules: Rules) -> Qu
 
 
 def active_since(
-    since: datetime | Expression, learner: Expression | None = None, runs: Collection[CourseKey] | None = None
+    since: datetime | OuterRef | CombinedExpression,
+    learner: OuterRef | None = None,
+    runs: Collection[CourseKey] | None = None,
 ) -> Q:
     """
-    Return a condition: the platform recorded activity at ``since`` (aware, or an expression) or later.
+    Return a condition: the platform recorded activity at ``since`` or later, for days in UTC, as ``Rules`` counts them.
 
     Args:
-        learner: an expression for the learner's id in the rows that are filtered; ``user_id`` by default.
+        since: an aware time, or an expression for one, such as ``OuterRef("asked_at") + timedelta(days=30)``.
+        learner: an expression for the learner's id; ``OuterRef("user_id")`` by default.
         runs: in which course runs; the row's own ``course_id`` by default.
+
+    ``OuterRef`` names a column of the rows that are filtered.
     """
     tables = lms.tables()
     user_id = learner or OuterRef("user_id")
-    own = OuterRef("course_id")
 
     def within(column: str) -> dict:
-        return {column: own} if runs is None else {f"{column}__in": list(runs)}
+        return {column: OuterRef("course_id")} if runs is None else {f"{column}__in": list(runs)}
 
-    day = since.date() if isinstance(since, datetime) else TruncDate(since)
-    completed = tables.completion.objects.filter(user_id=user_id, modified__gte=since, **within("context_key"))
+    moment, day = _moment_and_day(since)
+    completed = tables.completion.objects.filter(user_id=user_id, modified__gte=moment, **within("context_key"))
     engaged = tables.engagement.objects.filter(user_id=user_id, date__gte=day, **within("course_key"))
     # Wrapped in COALESCE, course and time fit no index but that of the learner: see ``lms.enrollment_facts``.
     states = tables.courseware_state.objects.annotate(
         run=Coalesce("course_id", Value(""), output_field=CharField()),
         changed=Coalesce("modified", "created", output_field=DateTimeField()),
     )
-    changed = states.filter(student_id=user_id, changed__gte=since, **within("run")).order_by()
+    changed = states.filter(student_id=user_id, changed__gte=moment, **within("run")).order_by()
     return Q(Exists(completed.order_by())) | Q(Exists(engaged.order_by())) | Q(Exists(changed))
+
+
+def _moment_and_day(since: datetime | OuterRef | CombinedExpression) -> tuple[Any, Any]:
+    """Return a time, with its day in UTC, both to compare columns with."""
+    if isinstance(since, datetime):
+        return since, since.astimezone(UTC).date()
+    # Of what type a column of the outer rows is, Django does not know within.
+    moment = ExpressionWrapper(since, output_field=DateTimeField())
+    return moment, TruncDate(moment, tzinfo=UTC)
 
 
 def to_be_asked(

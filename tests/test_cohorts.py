@@ -1,0 +1,192 @@
+"""Whole groups of learners, compared learner by learner with what decides about one."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment
+from django.core.cache import cache
+from django.db.models import OuterRef
+from django.utils import timezone
+from freezegun import freeze_time
+from opaque_keys.edx.keys import CourseKey
+from openedx.core.djangoapps.user_api.models import UserRetirementStatus
+
+from coaching_plugin import coached_courses, cohorts, consent, eligibility
+from coaching_plugin.eligibility import Rules
+from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
+from tests import factories
+from tests.cost import enter
+from tests.factories import LIST1, MB101, MB102, NUMBER, PLAIN, evidence
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("coached", "flags")]
+
+NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
+# Midnight of the day that is 90 days before.
+EDGE = datetime(2026, 3, 17, 0, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+
+OTHER_ORG = CourseKey.from_string("course-v1:OtherX+OC1+2026")
+# An organization that one database takes for DemoX, and the other does not.
+LOWER_ORG = CourseKey.from_string("course-v1:demox+LC1+2026")
+NOT_ACTIVE = CourseKey.from_string("course-v1:DemoX+OLD+2020")
+KEYS = [MB101, MB102, LIST1, OTHER_ORG, LOWER_ORG]
+
+
+@pytest.fixture(autouse=True)
+def _noon():
+    with freeze_time(NOW):
+        yield
+
+
+@pytest.fixture
+def more_courses():
+    """Coached course runs of other organizations, and one that an operator has taken out."""
+    for key, active in ((OTHER_ORG, True), (LOWER_ORG, True), (NOT_ACTIVE, False)):
+        CoachedCourse.objects.create(course_key=key, active=active, source=CoachedCourse.Source.OPERATOR)
+
+
+def ids(users):
+    return set(users.values_list("pk", flat=True))
+
+
+# Random populations
+
+
+def record_activity(learner, key, choose):
+    """Record nothing, or one thing, or several, within the window, at its edge or just outside."""
+    moments = [EDGE, EDGE - SECOND, NOW, NOW - factories.LONG_AGO]
+    for record in choose.sample([engage_at, complete_at, save_at], k=choose.choice([0, 0, 0, 1, 1, 2, 3])):
+        record(learner, choose.choice(moments), key)
+
+
+def engage_at(learner, moment, key):
+    factories.engage(learner, moment.date(), key)
+
+
+def complete_at(learner, moment, key):
+    factories.complete_block(learner, moment, key)
+
+
+def save_at(learner, moment, key):
+    factories.save_state(learner, moment, key)
+
+
+def answer(learner, choose):
+    """Have most learners not answer, and the rest answer in every way."""
+    if choose.random() < 0.5:
+        return
+    choose.choice(
+        [
+            lambda: consent.ask(learner, evidence()),
+            lambda: consent.decline(learner, evidence()),
+            lambda: consent.give(learner, NUMBER, None, evidence()),
+            lambda: consent.give(learner, "12", None, evidence()),
+            lambda: consent.do_not_ask(learner, evidence(Door.ADMIN), reason="x"),
+            lambda: (
+                consent.do_not_ask(learner, evidence(Door.ADMIN), reason="x"),
+                consent.ask_again(learner, evidence(Door.ADMIN), reason="x"),
+            ),
+            lambda: UserRetirementStatus.create_retirement(learner),
+        ]
+    )()
+
+
+def population(choose, size):
+    """Return so many learners, of whom each may differ from an eligible one in any respect."""
+    return [one_of_a_population(choose) for _ in range(size)]
+
+
+def one_of_a_population(choose):
+    learner = factories.user(
+        year_of_birth=choose.choice([None, None, 1990, 2012, 2013]),
+        is_active=choose.random() < 0.9,
+        is_staff=choose.random() < 0.1,
+        is_superuser=choose.random() < 0.1,
+    )
+    for key in choose.sample([*KEYS, NOT_ACTIVE, PLAIN], k=choose.choice([0, 1, 1, 2, 3, 7])):
+        factories.enroll(
+            learner,
+            key,
+            mode=choose.choice(["verified", "verified", "audit", "credit"]),
+            is_active=choose.random() < 0.8,
+            ago=choose.choice([factories.LONG_AGO, factories.LONG_AGO, NOW - EDGE, NOW - EDGE + SECOND, DAY]),
+        )
+        if choose.random() < 0.05:
+            CourseEnrollment.objects.filter(user=learner, course_id=key).update(created=None)
+    for key in choose.sample([*KEYS, PLAIN], k=3):
+        record_activity(learner, key, choose)
+    if choose.random() < 0.3:
+        CourseAccessRole.objects.create(
+            user=learner,
+            role=choose.choice(["staff", "beta_testers"]),
+            org=choose.choice(["DemoX", "demox", "OtherX", ""]),
+            course_id=choose.choice([None, None, MB101, OTHER_ORG]),
+        )
+    answer(learner, choose)
+    if choose.random() < 0.1:
+        learner.profile.delete()
+    return learner
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_whole_cohorts_are_what_is_said_of_each_learner(more_courses, settings, seed):
+    choose = random.Random(seed)
+    settings.COACHING_MINIMUM_AGE = choose.choice([13, 13, 0])
+    settings.COACHING_ENROLLMENT_MODES = choose.choice([["verified"], ["verified", "credit"]])
+    settings.TIME_ZONE = choose.choice(["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
+    learners = population(choose, 40)
+    keys, rules = coached_courses.keys(), Rules.now()
+    assert keys == set(KEYS)
+
+    eligible = cohorts.eligible_enrollments(keys, rules)
+    verdicts = {learner: eligibility.explain(learner) for learner in learners}
+    found = {(learner.pk, run.course_key) for learner in learners for run in verdicts[learner].runs if run.is_eligible}
+    assert set(eligible.values_list("user_id", "course_id")) == found
+    assert 0 < len(found) < sum(len(verdict.runs) for verdict in verdicts.values())
+
+    asked = set()
+    for key in KEYS:
+        cache.clear()
+        at_this_door = {learner.pk for learner in learners if enter(learner, key)}
+        assert ids(cohorts.to_be_asked(keys, rules, entering=[key])) == at_this_door
+        asked |= at_this_door
+    assert ids(cohorts.to_be_asked(keys, rules)) == asked
+    assert 0 < len(asked) < len(found)
+
+
+# Active since a moment of each row
+
+
+def ask(learner, at):
+    row = CoachingConsent.objects.create(user=learner, asked_at=at)
+    return row.pk
+
+
+def active_after(days, runs=KEYS):
+    """Return the standings of who was active so many days after having been asked, or later."""
+    since = OuterRef("asked_at") + timedelta(days=days)
+    return ids(CoachingConsent.objects.filter(cohorts.active_since(since, learner=OuterRef("user_id"), runs=runs)))
+
+
+RECORDS = {"completion": complete_at, "courseware state": save_at, "engagement": engage_at}
+
+
+@pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
+@pytest.mark.parametrize("time_zone", ["UTC", "Pacific/Kiritimati"])
+def test_activity_counts_from_a_moment_of_each_row(settings, record, time_zone):
+    settings.TIME_ZONE = time_zone
+    timezone.activate(time_zone)
+    asked_at = NOW - 40 * DAY
+    precise = SECOND if record is not engage_at else DAY
+    rows = {}
+    for days in (10, 30):
+        for moment in (asked_at + days * DAY, asked_at + days * DAY - precise):
+            learner = factories.user()
+            record(learner, moment, MB101)
+            rows[days, moment] = ask(learner, asked_at)
+    assert active_after(30) == {rows[30, asked_at + 30 * DAY]}
+    assert active_after(10) == set(rows.values()) - {rows[10, asked_at + 10 * DAY - precise]}
+    assert active_after(30, runs=[MB102]) == set()
+    assert active_after(30, runs=[]) == set()

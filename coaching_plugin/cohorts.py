@@ -1,21 +1,26 @@
 """Whole groups of learners, each asked of the database in one statement: who is eligible, and who would be asked."""
 
+from collections import Counter
 from collections.abc import Collection
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import (
+    Case,
     CharField,
+    Count,
     DateTimeField,
     Exists,
+    Expression,
     ExpressionWrapper,
     OuterRef,
     Q,
     QuerySet,
     Value,
+    When,
 )
-from django.db.models.expressions import CombinedExpression
 from django.db.models.functions import Coalesce, TruncDate
 from opaque_keys.edx.django.models import CourseKeyField
 from opaque_keys.edx.keys import CourseKey
@@ -23,6 +28,20 @@ from opaque_keys.edx.keys import CourseKey
 from coaching_plugin import lms
 from coaching_plugin.eligibility import Rules
 from coaching_plugin.models import CoachingConsent
+
+
+class Outlook(StrEnum):
+    """How a learner enrolled in a coached course run would fare at its door: asked, or left out, and why."""
+
+    ASKED = "asked"
+    INACTIVE = "inactive"
+    STAFF = "staff"
+    COURSE_TEAM = "course_team"
+    MODE_DOES_NOT_COUNT = "mode_does_not_count"
+    NO_RECENT_ACTIVITY = "no_recent_activity"
+    UNDER_AGE = "under_age"
+    DO_NOT_ASK = "do_not_ask"
+    ANSWERED = "answered"
 
 
 def enrollments(course_keys: Collection[CourseKey], modes: Collection[str]) -> QuerySet:
@@ -41,7 +60,7 @@ def eligible_enrollments(course_keys: Collection[CourseKey], rules: Rules) -> Qu
 
 
 def active_since(
-    since: datetime | OuterRef | CombinedExpression,
+    since: datetime | Expression | OuterRef,
     learner: OuterRef | None = None,
     runs: Collection[CourseKey] | None = None,
 ) -> Q:
@@ -73,7 +92,7 @@ def active_since(
     return Q(Exists(completed.order_by())) | Q(Exists(engaged.order_by())) | Q(Exists(changed))
 
 
-def _moment_and_day(since: datetime | OuterRef | CombinedExpression) -> tuple[Any, Any]:
+def _moment_and_day(since: datetime | Expression | OuterRef) -> tuple[Any, Any]:
     """Return a time, with its day in UTC, both to compare columns with."""
     if isinstance(since, datetime):
         return since, since.astimezone(UTC).date()
@@ -92,24 +111,61 @@ def to_be_asked(
         course_keys: the coached course runs, of which any may make a learner eligible.
         entering: the runs at whose doors they would be asked, among those; all of them by default.
     """
-    eligible = eligible_enrollments(course_keys, rules)
-    doors = list(course_keys if entering is None else entering)
-    entered = lms.tables().enrollment.objects.filter(course_id__in=doors, is_active=True)
-    entered = entered.exclude(_of_course_team(doors)).order_by()
-    answered = CoachingConsent.objects.filter(user_id=OuterRef("pk")).filter(
-        Q(do_not_ask=True) | ~Q(status=CoachingConsent.Status.UNDECIDED)
-    )
-    users = get_user_model().objects.filter(
-        ~Exists(answered),
-        Exists(entered.filter(user_id=OuterRef("pk"))),
-        pk__in=eligible.values("user_id"),
-        is_active=True,
-        is_staff=False,
-    )
+    doors = course_keys if entering is None else entering
+    return _enrolled_in(doors).filter(*_conditions(course_keys, rules, doors).values())
+
+
+def outlook(
+    course_keys: Collection[CourseKey], rules: Rules, entering: Collection[CourseKey] | None = None
+) -> Counter[Outlook]:
+    """
+    Count, in one query, the users with an active enrollment in a course run by how they would fare at its door.
+
+    ``ASKED`` are those whom ``to_be_asked`` returns; each of the others counts once, under the first reason that
+    applies, in the order of ``Outlook``.
+    """
+    doors = course_keys if entering is None else entering
+    conditions = _conditions(course_keys, rules, doors)
+    reasons = [When(~condition, then=Value(reason.value)) for reason, condition in conditions.items()]
+    users = _enrolled_in(doors).annotate(outlook=Case(*reasons, default=Value(Outlook.ASKED.value)))
+    counted = users.values("outlook").annotate(learners=Count("pk")).values_list("outlook", "learners")
+    return Counter({Outlook(code): learners for code, learners in counted})
+
+
+def _enrolled_in(course_keys: Collection[CourseKey]) -> QuerySet:
+    """Return the users with an active enrollment in one of the course runs, in any mode."""
+    return get_user_model().objects.filter(Exists(_entered(course_keys))).order_by()
+
+
+def _entered(course_keys: Collection[CourseKey]) -> QuerySet:
+    """Return the active enrollments of a user of the outer query, in any mode: a learner may enter then."""
+    enrolled = lms.tables().enrollment.objects.filter(course_id__in=list(course_keys), is_active=True)
+    return enrolled.filter(user_id=OuterRef("pk")).order_by()
+
+
+def _conditions(course_keys: Collection[CourseKey], rules: Rules, doors: Collection[CourseKey]) -> dict[Outlook, Q]:
+    """Return what must hold of a user who is to be asked, each under the reason why others are left out."""
+    counting = enrollments(course_keys, rules.modes).filter(user_id=OuterRef("pk"), is_active=True)
+    standing = CoachingConsent.objects.filter(user_id=OuterRef("pk"))
+    conditions = {
+        Outlook.INACTIVE: Q(is_active=True),
+        Outlook.STAFF: Q(is_staff=False),
+        Outlook.COURSE_TEAM: Q(Exists(_entered(doors).exclude(_of_course_team(doors)))),
+        Outlook.MODE_DOES_NOT_COUNT: Q(Exists(counting)),
+        Outlook.NO_RECENT_ACTIVITY: Q(pk__in=eligible_enrollments(course_keys, rules).values("user_id")),
+        Outlook.UNDER_AGE: _old_enough(rules),
+        Outlook.DO_NOT_ASK: Q(~Exists(standing.filter(do_not_ask=True))),
+        Outlook.ANSWERED: Q(~Exists(standing.exclude(status=CoachingConsent.Status.UNDECIDED))),
+    }
+    return {reason: conditions[reason] for reason in Outlook if conditions.get(reason)}
+
+
+def _old_enough(rules: Rules) -> Q:
+    """Return a condition on users, ``Rules.old_enough``; an empty one where nobody is too young."""
     if rules.last_year_of_birth is None:
-        return users
+        return Q()
     born = "profile__year_of_birth"
-    return users.filter(Q(**{f"{born}__isnull": True}) | Q(**{f"{born}__lte": rules.last_year_of_birth}))
+    return Q(**{f"{born}__isnull": True}) | Q(**{f"{born}__lte": rules.last_year_of_birth})
 
 
 def _of_course_team(course_keys: Collection[CourseKey]) -> Q:

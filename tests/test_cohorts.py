@@ -1,11 +1,15 @@
 """Whole groups of learners, compared learner by learner with what decides about one."""
 
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment
+from completion.models import BlockCompletion
+from django.contrib.auth.models import User
 from django.core.cache import cache
+from django.db import connection
 from django.db.models import OuterRef
 from django.utils import timezone
 from freezegun import freeze_time
@@ -13,10 +17,11 @@ from opaque_keys.edx.keys import CourseKey
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
 from coaching_plugin import coached_courses, cohorts, consent, eligibility
+from coaching_plugin.cohorts import Outlook
 from coaching_plugin.eligibility import Rules
 from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
 from tests import factories
-from tests.cost import enter
+from tests.cost import enter, plan_of, states_in, the_query_of
 from tests.factories import LIST1, MB101, MB102, NUMBER, PLAIN, evidence
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("coached", "flags")]
@@ -151,9 +156,104 @@ def test_whole_cohorts_are_what_is_said_of_each_learner(more_courses, settings, 
         cache.clear()
         at_this_door = {learner.pk for learner in learners if enter(learner, key)}
         assert ids(cohorts.to_be_asked(keys, rules, entering=[key])) == at_this_door
+        outlook = cohorts.outlook(keys, rules, entering=[key])
+        assert outlook[Outlook.ASKED] == len(at_this_door)
+        assert outlook.total() == CourseEnrollment.objects.filter(course_id=key, is_active=True).count()
         asked |= at_this_door
     assert ids(cohorts.to_be_asked(keys, rules)) == asked
     assert 0 < len(asked) < len(found)
+
+
+# The edges
+
+
+def test_each_question_is_one_query(more_courses, django_assert_num_queries):
+    learners = population(random.Random(0), 5)
+    keys, rules = coached_courses.keys(), Rules.now()
+    for question in (
+        lambda: list(cohorts.eligible_enrollments(keys, rules)),
+        lambda: cohorts.to_be_asked(keys, rules).count(),
+        lambda: list(cohorts.to_be_asked(keys, rules, entering=[MB101])),
+        lambda: cohorts.outlook(keys, rules),
+    ):
+        with django_assert_num_queries(1):
+            question()
+    assert learners
+
+
+def test_nobody_is_asked_where_nothing_is_coached_or_no_mode_counts(settings):
+    learner = factories.eligible_learner()
+    rules = Rules.now()
+    assert ids(cohorts.to_be_asked(KEYS, rules)) == {learner.pk}
+    assert ids(cohorts.to_be_asked(KEYS, rules, entering=[])) == ids(cohorts.to_be_asked([], rules)) == set()
+    assert cohorts.outlook([], rules) == Counter()
+    settings.COACHING_ENROLLMENT_MODES = []
+    assert ids(cohorts.to_be_asked(KEYS, Rules.now())) == set()
+    assert cohorts.outlook(KEYS, Rules.now()) == {Outlook.MODE_DOES_NOT_COUNT: 1}
+
+
+def test_rules_are_of_their_day():
+    learner = factories.user()
+    factories.enroll(learner)
+    complete_at(learner, EDGE, MB101)
+    assert ids(cohorts.to_be_asked(KEYS, Rules.on(NOW.date()))) == {learner.pk}
+    assert ids(cohorts.to_be_asked(KEYS, Rules.on(NOW.date() + DAY))) == set()
+
+
+@pytest.mark.parametrize(
+    ("org", "course_id"), [("DemoX", None), ("demox", None), ("DEMOX", None), ("", MB101), ("", LOWER_ORG)]
+)
+def test_a_role_counts_where_the_doors_take_it_for_one_of_the_course(more_courses, org, course_id):
+    """MariaDB takes organizations for the same that differ in case alone; SQLite does not."""
+    keys = [MB101, LOWER_ORG]
+    learner = factories.eligible_learner()
+    factories.enroll(learner, LOWER_ORG)
+    CourseAccessRole.objects.create(user=learner, role="staff", org=org, course_id=course_id)
+    at_doors = {key for key in keys if enter(learner, key)}
+    assert {key for key in keys if cohorts.to_be_asked(KEYS, Rules.now(), entering=[key])} == at_doors
+    assert bool(cohorts.to_be_asked(KEYS, Rules.now(), entering=keys)) is bool(at_doors)
+    counted = cohorts.outlook(KEYS, Rules.now(), entering=keys)
+    assert counted == {Outlook.ASKED if at_doors else Outlook.COURSE_TEAM: 1}
+
+
+LEFT_OUT = {
+    Outlook.INACTIVE: lambda learner: User.objects.filter(pk=learner.pk).update(is_active=False),
+    Outlook.STAFF: lambda learner: User.objects.filter(pk=learner.pk).update(is_staff=True),
+    Outlook.COURSE_TEAM: lambda learner: CourseAccessRole.objects.create(user=learner, course_id=MB101, role="staff"),
+    Outlook.MODE_DOES_NOT_COUNT: lambda learner: learner.courseenrollment_set.update(mode="audit"),
+    Outlook.NO_RECENT_ACTIVITY: lambda learner: BlockCompletion.objects.filter(user=learner).delete(),
+    Outlook.UNDER_AGE: lambda learner: type(learner.profile).objects.update(year_of_birth=2013),
+    Outlook.DO_NOT_ASK: lambda learner: consent.do_not_ask(learner, evidence(Door.ADMIN), reason="x"),
+    Outlook.ANSWERED: lambda learner: consent.decline(learner, evidence()),
+}
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Outlook if reason is not Outlook.ASKED])
+def test_who_is_left_out_counts_under_the_first_reason_that_applies(reason):
+    learner = factories.eligible_learner()
+    assert cohorts.outlook(KEYS, Rules.now()) == {Outlook.ASKED: 1}
+    for later in list(Outlook)[list(Outlook).index(reason) :]:
+        LEFT_OUT[later](learner)
+        assert cohorts.outlook(KEYS, Rules.now()) == {reason: 1}
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="MariaDB's optimizer is asked; the MariaDB run does")
+def test_courseware_state_is_found_by_its_learner_alone():
+    """The indexes of the course and of the time hold what everybody did: on a large site that is most of the table."""
+    learners = [factories.user() for _ in range(20)]
+    for learner in learners:
+        factories.enroll(learner)
+    factories.save_many_states(learners, 50, NOW - factories.LONG_AGO)
+    for question in (
+        lambda: cohorts.eligible_enrollments(KEYS, Rules.now()).count(),
+        lambda: cohorts.to_be_asked(KEYS, Rules.now()).count(),
+        lambda: cohorts.outlook(KEYS, Rules.now()),
+    ):
+        rows = states_in(plan_of(the_query_of(question)))
+        assert rows
+        for row in rows:
+            for unwanted in ("course_id_", "modified", "created"):
+                assert f"courseware_studentmodule_{unwanted}" not in row["possible_keys"], row
 
 
 # Active since a moment of each row

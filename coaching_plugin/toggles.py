@@ -1,7 +1,10 @@
 """Which parts of coaching are on: the waffle flags, and a switch for what happens outside requests."""
 
+from dataclasses import dataclass
+
 import waffle
 from edx_toggles.toggles import WaffleFlag, WaffleSwitch
+from waffle.utils import get_setting
 
 # .. toggle_name: coaching.enabled
 # .. toggle_implementation: WaffleFlag
@@ -46,6 +49,43 @@ DASHBOARD_CARD = WaffleFlag("coaching.dashboard_card", __name__)
 # .. toggle_use_cases: open_edx
 # .. toggle_creation_date: 2026-11-27
 PARTNER_DELIVERY = WaffleSwitch("coaching.partner_delivery", __name__)
+
+FLAGS = (ENABLED, COURSE_REDIRECT, DASHBOARD_CARD, ACCOUNT_SETTINGS)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """For whom a flag is on, as its row says: everyone, nobody, or (``everyone`` is None then) ``some``, in words."""
+
+    is_stored: bool
+    everyone: bool | None
+    some: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.everyone:
+            return "on for everyone"
+        return f"on for some: {', '.join(self.some)}" if self.some else "off"
+
+
+def reach(flag: WaffleFlag) -> Reach:
+    """Return for whom a flag is on, read from the table, not from waffle's cache."""
+    row = waffle.get_waffle_flag_model().objects.filter(name=flag.name).first()
+    if row is None:
+        return Reach(is_stored=False, everyone=bool(get_setting("FLAG_DEFAULT")))
+    if row.everyone is not None:
+        return Reach(is_stored=True, everyone=row.everyone)
+    groups, users = row.groups.count(), row.users.count()
+    some = {
+        "superusers": row.superusers,
+        "staff": row.staff,
+        "everyone who is logged in": row.authenticated,
+        f"languages {row.languages}": row.languages,
+        f"{groups} group(s)": groups,
+        f"{users} user(s)": users,
+        f"{row.percent} % of browsers": row.percent,
+        "sessions that test it": row.testing,
+    }
+    return Reach(is_stored=True, everyone=None, some=tuple(who for who, is_on in some.items() if is_on))
 
 
 def is_enabled() -> bool:

@@ -11,8 +11,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
     "access", "answered", "coached_courses", "cohorts", "conf", "consent", "dashboard_card", "disclosures",
-    "eligibility", "evidence", "faults", "ledger", "lms", "models", "outbox", "phone", "receipts", "refusals",
-    "reports", "retention", "support", "throttling", "toggles",
+    "eligibility", "evidence", "faults", "ledger", "lms", "models", "outbox", "phone", "preview", "receipts",
+    "refusals", "reports", "retention", "support", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
     "account_settings", "admin", "checks", "course_doors", "dashboard", "forms", "management", "middleware", "partner",

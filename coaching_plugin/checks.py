@@ -1,5 +1,6 @@
 """Does what the plugin merged into the LMS's settings still stand in them, and can what they name be made?"""
 
+import difflib
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,10 @@ PATHS_ARE_LOGGED = "coaching_plugin.W003"
 STANDS_TWICE = "coaching_plugin.W004"
 NO_DASHBOARD_CARD = "coaching_plugin.W005"
 NO_PARTNER_CHANNEL = "coaching_plugin.W006"
+SETTING_NOT_USABLE = "coaching_plugin.W007"
+SETTING_UNREAD = "coaching_plugin.W008"
+
+_CHANNELS = "COACHING_PARTNER_CHANNELS"
 
 
 @register("coaching_plugin")
@@ -34,16 +39,39 @@ def check_shared_settings(**kwargs) -> list[CheckMessage]:
 
 
 @register("coaching_plugin")
+def check_own_settings(**kwargs) -> list[CheckMessage]:
+    """Warn of each setting of ours that is not usable, or that is read by nothing."""
+    return [
+        *(_not_usable(name, problem) for name, problem in conf.problems().items() if name != _CHANNELS),
+        *map(_unread, conf.unread()),
+    ]
+
+
+@register("coaching_plugin")
 def check_partner_channels(**kwargs) -> list[CheckMessage]:
     """Warn of each way to the coaching partner that cannot be made as its setting says."""
-    if getattr(settings, "COACHING_PARTNER_CHANNELS", None) and not conf.partner_channels():
-        return [_unusable("COACHING_PARTNER_CHANNELS is not usable, and so none is", "The log says what is wrong.")]
+    if problem := conf.problems().get(_CHANNELS):
+        return [_unusable(f"{_CHANNELS} is not usable, and so none is", f"What is wrong: {problem}.")]
     problems = {name: _problem_of(name) for name in conf.partner_channels()}
     return [
-        _unusable(f"The channel {name} of COACHING_PARTNER_CHANNELS is not usable", f"What is wrong: {problem}.")
+        _unusable(f"The channel {name} of {_CHANNELS} is not usable", f"What is wrong: {problem}.")
         for name, problem in problems.items()
         if problem
     ]
+
+
+def _not_usable(name: str, problem: str) -> CheckMessage:
+    return Warning(
+        f"{name} is not usable ({problem}).",
+        hint=f"Until it is, its default is used instead: {conf.DEFAULTS[name]!r}.",
+        id=SETTING_NOT_USABLE,
+    )
+
+
+def _unread(name: str) -> CheckMessage:
+    alike = difflib.get_close_matches(name, conf.DEFAULTS, n=1, cutoff=0.8)
+    hint = f"Is it to be {alike[0]}?" if alike else "Take it out, unless something else reads it."
+    return Warning(f"No setting of coaching is called {name}.", hint=hint, id=SETTING_UNREAD)
 
 
 def _problem_of(channel: str) -> str:

@@ -34,72 +34,72 @@ DEFAULTS: dict[str, Any] = {
 
 def enrollment_modes() -> list[str]:
     """Return the enrollment modes that count as verified-like."""
-    return _read("COACHING_ENROLLMENT_MODES", _strings)
+    return _read("COACHING_ENROLLMENT_MODES")
 
 
 def program_types() -> list[str]:
     """Return the program type slugs whose course runs are coached, in lower case."""
-    return [slug.lower() for slug in _read("COACHING_PROGRAM_TYPES", _strings)]
+    return [slug.lower() for slug in _read("COACHING_PROGRAM_TYPES")]
 
 
 def activity_window_days() -> int:
     """Return how many whole days back a learner's activity still counts, a century at most."""
-    return min(_read("COACHING_ACTIVITY_WINDOW_DAYS", _whole_number), 36_500)
+    return min(_read("COACHING_ACTIVITY_WINDOW_DAYS"), 36_500)
 
 
 def minimum_age() -> int:
     """Return the age in years below which nobody is asked or may consent."""
-    return _read("COACHING_MINIMUM_AGE", _whole_number)
+    return _read("COACHING_MINIMUM_AGE")
 
 
 def phone_regions() -> list[str]:
     """Return the ISO 3166 regions whose numbers may be consented with; the first reads numbers without a ``+``."""
-    return _read("COACHING_PHONE_REGIONS", _regions)
+    return _read("COACHING_PHONE_REGIONS")
 
 
 def partner_name() -> str:
     """Return the name of the coaching partner, as learners read it."""
-    return _read("COACHING_PARTNER_NAME", _text)
+    return _read("COACHING_PARTNER_NAME")
 
 
 def privacy_url() -> str:
     """Return the address of the site's privacy policy: an absolute URL, or a path of the LMS."""
-    return _read("COACHING_PRIVACY_URL", _address)
+    return _read("COACHING_PRIVACY_URL")
 
 
 def require_disclosure() -> bool:
     """Return whether an API client that names no disclosure is refused."""
-    return _read("COACHING_REQUIRE_DISCLOSURE", _boolean)
+    return _read("COACHING_REQUIRE_DISCLOSURE")
 
 
 def api_throttle() -> str:
     """Return how often one learner may call the API or try to sign up, as Django REST framework writes rates."""
-    return _read("COACHING_API_THROTTLE", _rate)
+    return _read("COACHING_API_THROTTLE")
 
 
 def partner_channels() -> dict[str, dict[str, Any]]:
     """Return, by name, the ways to hand the roster to the partner: ``BACKEND``, a class, and its ``OPTIONS``."""
-    return _read("COACHING_PARTNER_CHANNELS", _channels)
+    return _read("COACHING_PARTNER_CHANNELS")
 
 
 def partner_max_attempts() -> int:
     """Return after how many failed attempts a delivery is parked."""
-    return _read("COACHING_PARTNER_MAX_ATTEMPTS", _whole_number) or 1
+    return _read("COACHING_PARTNER_MAX_ATTEMPTS") or 1
 
 
 def opt_out_secrets() -> list[str]:
     """Return the secrets with which the partner may sign opt-outs; more than one while they are changed."""
-    return _read("COACHING_PARTNER_OPT_OUT_SECRETS", webhook_secrets)
+    return _read("COACHING_PARTNER_OPT_OUT_SECRETS")
 
 
 def evidence_retention_days() -> int | None:
     """Return after how many days the evidence of who does not consent may be erased; None: with the account."""
-    return _read("COACHING_EVIDENCE_RETENTION_DAYS", lambda value: None if value is None else _whole_number(value))
+    return _read("COACHING_EVIDENCE_RETENTION_DAYS")
 
 
 def consent_goal() -> float:
     """Return which share of a program's learners are to consent, from 0 to 1."""
-    return _read("COACHING_CONSENT_GOAL", _share)
+    return _read("COACHING_CONSENT_GOAL")
 
 
 def webhook_secrets(value: Any) -> list[str]:
@@ -115,14 +115,31 @@ def webhook_secrets(value: Any) -> list[str]:
     return secrets
 
 
-def _read(name: str, check: Callable[[Any], Any]) -> Any:
-    """Return the checked value of a setting; the default, with a log line, where the check raises ``ValueError``."""
-    value = getattr(settings, name, DEFAULTS[name])
+def problems() -> dict[str, str]:
+    """Return what is wrong with each setting that is not usable, by its name; nothing is logged."""
+    return {name: problem for name in DEFAULTS if (problem := _checked(name)[1])}
+
+
+def unread() -> list[str]:
+    """Return the names of settings that begin like ours and that nothing reads, such as one that is misspelled."""
+    return sorted(name for name in dir(settings) if name.startswith("COACHING_") and name not in DEFAULTS)
+
+
+def _read(name: str) -> Any:
+    """Return the checked value of a setting; the default, with a log line, where it is not usable."""
+    value, problem = _checked(name)
+    if not problem:
+        return value
+    _complain(name, problem)
+    return _CHECKS[name](DEFAULTS[name])
+
+
+def _checked(name: str) -> tuple[Any, str]:
+    """Return the value of a setting as it is used, or what is wrong with it."""
     try:
-        return check(value)
+        return _CHECKS[name](getattr(settings, name, DEFAULTS[name])), ""
     except (TypeError, ValueError) as error:
-        _complain(name, str(error))
-        return check(DEFAULTS[name])
+        return None, str(error) or type(error).__name__
 
 
 @functools.cache
@@ -151,6 +168,10 @@ def _whole_number(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError("a whole number, zero or more, is expected")
     return value
+
+
+def _whole_number_or_none(value: Any) -> int | None:
+    return None if value is None else _whole_number(value)
 
 
 def _share(value: Any) -> float:
@@ -195,3 +216,22 @@ def _rate(value: Any) -> str:
     if not re.fullmatch(r"[0-9]+/[smhd][a-z]*", _text(value)):
         raise ValueError("a rate such as 60/minute is expected")
     return value.strip()
+
+
+# What each setting must be; each raises ``ValueError`` or ``TypeError``, whose words name no secret.
+_CHECKS: dict[str, Callable[[Any], Any]] = {
+    "COACHING_ENROLLMENT_MODES": _strings,
+    "COACHING_PROGRAM_TYPES": _strings,
+    "COACHING_ACTIVITY_WINDOW_DAYS": _whole_number,
+    "COACHING_MINIMUM_AGE": _whole_number,
+    "COACHING_PHONE_REGIONS": _regions,
+    "COACHING_PARTNER_NAME": _text,
+    "COACHING_PRIVACY_URL": _address,
+    "COACHING_REQUIRE_DISCLOSURE": _boolean,
+    "COACHING_API_THROTTLE": _rate,
+    "COACHING_PARTNER_CHANNELS": _channels,
+    "COACHING_PARTNER_MAX_ATTEMPTS": _whole_number,
+    "COACHING_PARTNER_OPT_OUT_SECRETS": webhook_secrets,
+    "COACHING_EVIDENCE_RETENTION_DAYS": _whole_number_or_none,
+    "COACHING_CONSENT_GOAL": _share,
+}

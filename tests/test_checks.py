@@ -14,7 +14,7 @@ import pytest
 from django.conf import settings as running
 from django.core import checks as django_checks
 
-from coaching_plugin import checks
+from coaching_plugin import checks, conf
 from coaching_plugin.settings import common
 from coaching_plugin.settings.filters import STEPS
 
@@ -142,6 +142,63 @@ def test_a_folder_of_templates_that_is_missing_is_told(settings):
     assert f'"{common.MAKO_TEMPLATES}"' in message.hint
     settings.MAKO_TEMPLATE_DIRS_BASE = [*theirs, Path(common.MAKO_TEMPLATES)]
     assert found() == []
+
+
+# Our own settings
+
+
+BAD_SETTINGS = {
+    "COACHING_ENROLLMENT_MODES": 5,
+    "COACHING_PROGRAM_TYPES": [None],
+    "COACHING_ACTIVITY_WINDOW_DAYS": "90",
+    "COACHING_MINIMUM_AGE": -1,
+    "COACHING_PHONE_REGIONS": ["US", "Atlantis"],
+    "COACHING_PARTNER_NAME": " ",
+    "COACHING_PRIVACY_URL": "https://[",
+    "COACHING_REQUIRE_DISCLOSURE": "false",
+    "COACHING_API_THROTTLE": "often",
+    "COACHING_PARTNER_CHANNELS": [],
+    "COACHING_PARTNER_MAX_ATTEMPTS": None,
+    "COACHING_PARTNER_OPT_OUT_SECRETS": ["whsec_c2hvcnQ="],
+    "COACHING_EVIDENCE_RETENTION_DAYS": "never",
+    "COACHING_CONSENT_GOAL": 60,
+}
+
+
+@pytest.mark.parametrize("name", conf.DEFAULTS)
+def test_a_setting_that_is_not_usable_is_told_and_not_logged(settings, name, caplog):
+    setattr(settings, name, BAD_SETTINGS[name])
+    (message,) = found()
+    assert message.id == ("coaching_plugin.W006" if name == "COACHING_PARTNER_CHANNELS" else "coaching_plugin.W007")
+    assert name in message.msg
+    assert conf.problems()[name] in message.msg + message.hint
+    assert caplog.messages == []
+
+
+def test_the_settings_words_name_what_is_wrong_and_no_secret(settings):
+    settings.COACHING_PHONE_REGIONS = ["US", "Atlantis"]
+    settings.COACHING_PARTNER_OPT_OUT_SECRETS = ["whsec_c2hvcnQ="]
+    regions, secrets = found()
+    assert "ATLANTIS" in regions.msg
+    assert "['US']" in regions.hint
+    assert "whsec_ and 24 to 64 random bytes" in secrets.msg
+    assert "c2hvcnQ" not in secrets.msg + secrets.hint
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("COACHING_PHONE_REGION", "COACHING_PHONE_REGIONS"),
+        ("COACHING_ENROLMENT_MODES", "COACHING_ENROLLMENT_MODES"),
+        ("COACHING_COLOUR", "something else"),
+    ],
+)
+def test_a_setting_that_nothing_reads_is_told(settings, name, hint):
+    setattr(settings, name, ["US"])
+    (message,) = found()
+    assert message.id == "coaching_plugin.W008"
+    assert message.msg.endswith(f" {name}.")
+    assert hint in message.hint
 
 
 # Twice

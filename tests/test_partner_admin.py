@@ -204,7 +204,7 @@ def test_a_setting_that_is_no_dictionary_of_channels_is_warned_of(settings, valu
     assert "COACHING_PARTNER_CHANNELS is not usable" in message.msg
 
 
-@pytest.mark.parametrize("value", [{}, None, {"json": {"BACKEND": JSON, "OPTIONS": {"url": "http://localhost:1/"}}}])
+@pytest.mark.parametrize("value", [{}, {"json": {"BACKEND": JSON, "OPTIONS": {"url": "http://localhost:1/"}}}])
 def test_of_usable_channels_or_none_there_is_nothing_to_say(settings, value):
     settings.COACHING_PARTNER_CHANNELS = value
     assert found() == []

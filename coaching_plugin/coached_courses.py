@@ -5,6 +5,7 @@ import math
 import threading
 import time
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +29,22 @@ class CatalogError(Exception):
 
 class CoachedCoursesUnknown(Exception):
     """Raised where a process has never been able to read which course runs are coached."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What the catalog lists: the course runs of each program, and the titles of the programs that are coached."""
+
+    runs: dict[UUID, set[CourseKey]]
+    coached: dict[UUID, str]
+
+    def coached_runs(self) -> dict[CourseKey, list[UUID]]:
+        """Return the course runs of the coached programs, each with those that list it."""
+        listed: dict[CourseKey, list[UUID]] = {}
+        for uuid in sorted(self.coached):
+            for key in self.runs[uuid]:
+                listed.setdefault(key, []).append(uuid)
+        return listed
 
 
 class _KeySet:
@@ -102,6 +119,13 @@ def forget(**_signal) -> None:
     transaction.on_commit(_keys.forget, robust=True)
 
 
+def catalog() -> Catalog:
+    """Return what the catalog lists now. Raises ``CatalogError`` where it answers nonsense."""
+    programs = _programs()
+    coached = {uuid: _title(program) for uuid, program in programs.items() if _is_coached(program)}
+    return Catalog({uuid: _run_keys(program) for uuid, program in programs.items()}, coached)
+
+
 def sync_with_catalog() -> Counter:
     """
     Bring the catalog's part of the table up to date and return how many runs were added, updated, removed or kept.
@@ -110,14 +134,8 @@ def sync_with_catalog() -> Counter:
     like a catalog without programs. What an operator entered is never touched. Raises ``CatalogError`` where the
     catalog answers nonsense; nothing is changed then.
     """
-    programs = _programs()
-    coached = {uuid: program for uuid, program in programs.items() if _is_coached(program)}
-    runs = {uuid: _run_keys(program) for uuid, program in programs.items()}
-    listed: dict[CourseKey, list[UUID]] = {}
-    for uuid in sorted(coached):
-        for key in runs[uuid]:
-            listed.setdefault(key, []).append(uuid)
-
+    known = catalog()
+    listed = known.coached_runs()
     outcome: Counter = Counter()
     with transaction.atomic():
         rows = {row.course_key: row for row in CoachedCourse.objects.select_for_update()}
@@ -125,11 +143,11 @@ def sync_with_catalog() -> Counter:
             row = rows.get(key)
             # Of several programs, the one that is known stays, so that the catalog's order changes nothing.
             uuid = row.program_uuid if row and row.program_uuid in uuids else uuids[0]
-            outcome[_add_or_update(row, key, uuid, _title(coached[uuid]))] += 1
+            outcome[_add_or_update(row, key, uuid, known.coached[uuid])] += 1
         for row in rows.values():
             if row.source != CoachedCourse.Source.CATALOG or not row.active or row.course_key in listed:
                 continue
-            if row.program_uuid in programs and row.course_key not in runs[row.program_uuid]:
+            if row.program_uuid in known.runs and row.course_key not in known.runs[row.program_uuid]:
                 row.active = False
                 row.save(update_fields=["active"])
                 outcome["removed"] += 1

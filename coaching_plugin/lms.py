@@ -323,8 +323,13 @@ def is_masquerading(request: HttpRequest, course_key: CourseKey) -> bool:
 
 
 def calls_courseware_filters() -> bool:
+    """Return whether this platform calls the courseware filters, and our steps stand in them."""
+    return not why_no_courseware_filters()
+
+
+def why_no_courseware_filters() -> str:
     """
-    Return whether this platform calls the courseware filters, and our steps stand in them.
+    Return, for an operator, why our steps are not what guards the ways into a course; empty where they are.
 
     The platform is asked, not the openedx-filters library: a library that has the filters says nothing about a
     platform that calls them.
@@ -332,11 +337,14 @@ def calls_courseware_filters() -> bool:
     try:
         from lms.djangoapps.courseware.decorators import courseware_view_hooks  # noqa: F401
     except ImportError:
-        return False
+        return "this platform's course pages call no filter (it has no courseware_view_hooks)"
     from lms.djangoapps.courseware.courses import check_course_access
 
-    parameters = inspect.signature(check_course_access).parameters
-    return "apply_priority_access_checks" in parameters and has_course_steps(settings.OPEN_EDX_FILTERS_CONFIG)
+    if "apply_priority_access_checks" not in inspect.signature(check_course_access).parameters:
+        return "this platform calls no filter for the learning MFE (check_course_access has none)"
+    if not has_course_steps(settings.OPEN_EDX_FILTERS_CONFIG):
+        return "this platform calls the filters, but our steps are missing from OPEN_EDX_FILTERS_CONFIG"
+    return ""
 
 
 def bearer_authentication() -> type:

@@ -60,6 +60,12 @@ class Reach:
     is_stored: bool
     everyone: bool | None
     some: tuple[str, ...] = ()
+    has_percentage: bool = False
+
+    @property
+    def is_off(self) -> bool:
+        """Whether it is on for nobody."""
+        return not self.everyone and not self.some
 
     def __str__(self) -> str:
         if self.everyone:
@@ -85,7 +91,8 @@ def reach(flag: WaffleFlag) -> Reach:
         f"{row.percent} % of browsers": row.percent,
         "sessions that test it": row.testing,
     }
-    return Reach(is_stored=True, everyone=None, some=tuple(who for who, is_on in some.items() if is_on))
+    for_some = tuple(who for who, is_on in some.items() if is_on)
+    return Reach(is_stored=True, everyone=None, some=for_some, has_percentage=bool(row.percent))
 
 
 def is_enabled() -> bool:

@@ -69,6 +69,58 @@ def outcome(url):
     return "taken"
 
 
+# Whether the partner is there
+
+
+def check_failure(url, **options):
+    with pytest.raises(DeliveryError) as failed:
+        channel(url, **options).check()
+    assert failed.value.__cause__ is None
+    return failed.value.code
+
+
+@pytest.mark.parametrize("status", [b"204 No Content", b"401 Unauthorized", b"404 Not Found", b"503 Too Busy"])
+def test_whatever_a_host_answers_it_is_there(status):
+    with serving(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n") as partner:
+        assert channel(partner.url).check() == "its host answers"
+    (request,) = partner.received
+    assert (request.line, request.body) == ("HEAD / HTTP/1.1", b"")
+    assert not [name for name in request.headers if name.startswith("webhook-")]
+
+
+def test_a_host_that_leads_elsewhere_is_there():
+    with (
+        serving() as elsewhere,
+        serving(f"HTTP/1.1 302 Found\r\nLocation: {elsewhere.url}\r\n\r\n".encode()) as partner,
+    ):
+        assert channel(partner.url).check()
+    assert elsewhere.received == []
+
+
+def test_a_host_that_is_not_there_says_why(tmp_path):
+    with serving() as partner:
+        url = partner.url
+    assert check_failure(url) == "connection"
+    assert check_failure("https://partner.invalid/hook") == "connection"
+    with serving(silent) as partner:
+        assert check_failure(partner.url, timeout=SOON) == "timeout"
+    with serving(certificate=self_signed(tmp_path / "certificate.pem")) as partner:
+        assert check_failure(partner.url) == "tls"
+
+
+def test_the_way_goes_by_the_sites_proxy_as_messages_do(tmp_path, monkeypatch):
+    certificate = self_signed(tmp_path / "certificate.pem")
+    with serving() as proxy, serving(certificate=certificate) as partner:
+        proxy.answer = tunnel_to(partner.port)
+        monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+        monkeypatch.setenv("NO_PROXY", "")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+        assert channel(partner.url).check() == "its host answers"
+    (tunnel,) = proxy.received
+    assert tunnel.line.startswith(f"CONNECT localhost:{partner.port} ")
+    assert [request.line for request in partner.received] == ["HEAD / HTTP/1.1"]
+
+
 # What the partner gets
 
 

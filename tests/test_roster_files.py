@@ -348,3 +348,24 @@ def test_options_that_cannot_be_meant(options, settings, folder):
 def test_the_interval_is_in_minutes():
     assert FolderChannel("/srv").interval == timedelta(minutes=15)
     assert FolderChannel("/srv", interval_minutes=90).interval == timedelta(hours=1.5)
+
+
+# Whether the folder is there
+
+
+def test_a_folder_is_tried_and_nothing_put_there(folder):
+    before = names(folder)
+    assert FolderChannel(folder=str(folder)).check() == "its folder is there and may be written to"
+    assert names(folder) == before
+
+
+def test_a_folder_that_is_not_there_or_none_says_so(folder):
+    for path in (folder / "gone", folder / "roster.csv"):
+        with pytest.raises(DeliveryError, match="folder_missing"):
+            FolderChannel(folder=str(path)).check()
+
+
+def test_a_folder_that_may_not_be_written_to_says_so(folder, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)  # root may write anywhere
+    with pytest.raises(DeliveryError, match="folder_not_writable"):
+        FolderChannel(folder=str(folder)).check()

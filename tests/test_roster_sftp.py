@@ -389,3 +389,29 @@ def test_without_paramiko_it_says_what_to_install(server, folder, settings, monk
     with pytest.raises(ImproperlyConfigured, match=r"pip install platform-plugin-coaching\[sftp\]"):
         channels.make("partner")
     assert channels.configured() == {}
+
+
+# Whether the server is there
+
+
+def test_a_server_is_tried_and_nothing_put_there(server, folder):
+    assert "has the folder" in SftpChannel(**server.options(folder)).check()
+    assert_as_it_was(folder)
+
+
+def test_a_server_that_is_not_as_expected_says_why(server, folder, tmp_path):
+    cases = {
+        "folder_missing": server.options(tmp_path / "gone"),
+        "authentication": server.options(folder, username="nobody-we-know"),
+        "host_key": server.options(folder, host_key=new_key(tmp_path / "other")),
+        "unreachable": server.options(folder, port=free_port()),
+    }
+    for code, options in cases.items():
+        with pytest.raises(DeliveryError) as failed:
+            SftpChannel(**options).check()
+        assert failed.value.code == code
+
+
+def test_a_file_is_no_folder(server, folder):
+    with pytest.raises(DeliveryError, match="folder_missing"):
+        SftpChannel(**server.options(folder / "roster.csv")).check()

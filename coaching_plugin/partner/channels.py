@@ -29,7 +29,19 @@ class DeliveryError(Exception):
         self.retry_after = retry_after
 
 
-class MessageChannel(abc.ABC):
+class _Checkable:
+    """What both kinds of channels may offer to an operator who asks whether all is set up."""
+
+    def check(self) -> str:
+        """
+        Try the way to the partner, sending nothing of any learner, and return in words what answered.
+
+        Empty, as here: it cannot be tried. Takes seconds at most. Raises ``DeliveryError``.
+        """
+        return ""
+
+
+class MessageChannel(_Checkable, abc.ABC):
     """A way by which the partner is sent one message a change. ``OPTIONS`` come to it as keyword arguments."""
 
     # The longest that one message may take; what a worker has claimed is its own for longer than that.
@@ -40,7 +52,7 @@ class MessageChannel(abc.ABC):
         """Send how a learner stands now; the id is the same at every attempt. Raises ``DeliveryError``."""
 
 
-class RosterChannel(abc.ABC):
+class RosterChannel(_Checkable, abc.ABC):
     """A way by which the partner is given the whole roster anew. ``OPTIONS`` come to it as keyword arguments."""
 
     # The roster is not written more often than that, however much changes.

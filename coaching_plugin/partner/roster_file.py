@@ -68,6 +68,10 @@ class Folder(abc.ABC):
     """Where the files are put. Every method raises ``DeliveryError``."""
 
     @abc.abstractmethod
+    def check(self) -> str:
+        """Return in words that it is there."""
+
+    @abc.abstractmethod
     def draft(self, name: str) -> Draft:
         """Return a new, empty draft of the file of a name, which only its owner may read."""
 
@@ -116,6 +120,11 @@ class RosterFileChannel(RosterChannel):
             roster.put_in_place()
             meta.put_in_place()
             drafts.pop_all()
+
+    def check(self) -> str:
+        """Open the folder, and put nothing there."""
+        with self.folder() as folder:
+            return folder.check()
 
     def _draft(self, folder: Folder, name: str, drafts: contextlib.ExitStack) -> Draft:
         folder.sweep(name)
@@ -199,6 +208,13 @@ def _told() -> Iterator[None]:
 class _LocalFolder(Folder):
     def __init__(self, path: Path):
         self._path = path
+
+    def check(self) -> str:
+        if not self._path.is_dir():
+            raise DeliveryError("folder_missing")
+        if not os.access(self._path, os.W_OK | os.X_OK):
+            raise DeliveryError("folder_not_writable")
+        return "its folder is there and may be written to"
 
     def draft(self, name: str) -> Draft:
         with _told():

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import io
 import socket
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
@@ -137,6 +138,12 @@ def _text_of(path: str) -> str:
 class _SftpFolder(Folder):
     def __init__(self, sftp: Any, path: PurePosixPath, told: Any):
         self._sftp, self._path, self._told = sftp, path, told
+
+    def check(self) -> str:
+        with self._told():
+            if not stat.S_ISDIR(self._sftp.stat(str(self._path)).st_mode or 0):
+                raise DeliveryError("folder_missing")
+        return "the server has the expected key, lets us in, and has the folder"
 
     def draft(self, name: str) -> Draft:
         with self._told():

@@ -21,6 +21,7 @@ from coaching_plugin.partner.roster import Entry
 
 LONGEST_PAUSE = timedelta(days=1)
 LONGEST_TIMEOUT = 60
+SECONDS_TO_CHECK = 5
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 # Printable ASCII without the backslash: what is anything else to one library is a slash, or nothing, to another.
@@ -63,6 +64,19 @@ class WebhookChannel(MessageChannel):
         if code:
             # Outside of the handler above: the error of the library, which knows address and body, is not part of it.
             raise DeliveryError(code, retry_after)
+
+    def check(self) -> str:
+        """Ask the partner's host for its root, by the same way as messages go; whatever it says, it is there."""
+        parts = urlsplit(self._url)
+        timeout = min(self._timeout, SECONDS_TO_CHECK)
+        try:
+            response = self._session.head(f"{parts.scheme}://{parts.netloc}/", timeout=timeout, stream=True)
+        except OSError as error:
+            code = _code_of_error(error)
+        else:
+            _let_go(response)
+            return "its host answers"
+        raise DeliveryError(code)
 
 
 def message(entry: Entry) -> bytes:

@@ -34,6 +34,7 @@ from tests.factories import LIST1, MB101, MB102, NUMBER, TYPED, evidence
 from tests.partner_server import serving
 from tests.test_checks import BAD_SETTINGS
 from tests.test_coached_courses import program, put
+from tests.test_faults import without_tables
 from tests.test_partner_signatures import NEW
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +105,7 @@ def test_of_a_site_that_is_set_up_nothing_is_wrong(site):
         "All 14 COACHING_* settings are usable.",
         "All migrations are applied, up to 0004_operators.",
         "The cache keeps what it is given.",
-        "3 course runs are coached: 2 by the catalog, 1 by the operator.",
+        "3 course runs are coached: 2 by the catalog, 1 by an operator.",
         "The catalog has 1 program(s), of which 1 coached (microbachelors).",
         "Version 1 of the disclosure is published in ar, en, es-419.",
         "Channel nightly: its folder is there and may be written to.",
@@ -260,6 +261,15 @@ def test_a_database_that_is_away_is_found_and_no_traceback(site):
     assert "Traceback" not in told
     assert "secret words" not in told
     assert "All 14 COACHING_* settings are usable." in told, "the rest is looked at all the same"
+
+
+def test_tables_that_no_migration_has_made_yet_are_found_and_no_traceback(committed, site):
+    with without_tables():
+        told = run(exit_code=1)
+    for piece in ("table", "overviews", "disclosure", "deliveries", "pauses", "report"):
+        assert f"Could not be looked at: {piece} (" in told
+    assert "Traceback" not in told
+    assert "coaching.enabled is on for everyone." in told
 
 
 def test_a_cache_that_is_away_is_found_and_no_traceback(site, settings):

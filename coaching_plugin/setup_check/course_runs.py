@@ -11,13 +11,15 @@ from coaching_plugin.setup_check.finding import Finding, Level
 
 SHOWN = 3
 
+_BY = {CoachedCourse.Source.CATALOG: "by the catalog", CoachedCourse.Source.OPERATOR: "by an operator"}
+
 
 def check_table() -> Iterator[Finding]:
     """Tell how many course runs are coached, and by whose word."""
     sources = CoachedCourse.objects.filter(active=True).order_by().values_list("source", flat=True)
     counts = Counter(sources)
     if counts:
-        by_source = ", ".join(f"{counts[source]} by the {source}" for source in sorted(counts))
+        by_source = ", ".join(f"{counts[source]} {words}" for source, words in _BY.items() if counts[source])
         yield Finding(Level.OK, f"{_of_runs(counts.total(), 'is', 'are')} coached: {by_source}.")
     else:
         yield Finding(

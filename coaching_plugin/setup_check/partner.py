@@ -97,7 +97,11 @@ def _channel(name: str) -> Finding:
     except ImproperlyConfigured as error:
         return Finding(Level.ERROR, f"Channel {name} cannot be made: {error}.")
     except DeliveryError as error:
-        return Finding(Level.ERROR, f"Channel {name} does not reach the partner: {error.code}.")
+        return Finding(
+            Level.ERROR,
+            f"Channel {name} does not reach the partner: {error.code}.",
+            "Compare its OPTIONS with what the partner told you. Till then its changes wait, and none is lost.",
+        )
     except Exception as error:
         return Finding(Level.ERROR, f"Channel {name} could not be tried ({type(error).__name__}).")
     if not words:

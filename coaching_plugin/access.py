@@ -1,6 +1,5 @@
 """May this learner go on to this course, or is the question of coaching to be answered first?"""
 
-import hashlib
 import re
 from urllib.parse import unquote, urlencode, urlsplit
 
@@ -11,11 +10,10 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from opaque_keys.edx.keys import CourseKey
 
-from coaching_plugin import answered, coached_courses, eligibility, lms, toggles
-from coaching_plugin.eligibility import Verdict
+from coaching_plugin import decisions, lms, monitoring
+from coaching_plugin.decisions import PASSED_SECONDS, Decision, Learner
+from coaching_plugin.monitoring import MonitoredDoor
 
-# How long "not to be asked here" is remembered. Short: nothing tells us of an upgrade or a new role.
-PASSED_SECONDS = 60
 # Nobody comes back to the consent page that fast but by a redirect.
 CIRCLE_SECONDS = 5
 # What a browser, a proxy and the LMS carry without cutting.
@@ -25,33 +23,22 @@ MAXIMUM_URL_LENGTH = 2000
 _PLAIN_URL = re.compile(r"[!-\[\]-~]+")
 
 
-def consent_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
+def consent_redirect(
+    user, course_key: CourseKey, next_url: str, door: MonitoredDoor = MonitoredDoor.COURSE_PAGE
+) -> str | None:
     """
     Return the path of the consent page where ``user`` must answer before entering a course run, else None.
 
-    Cheapest first, since every course page of every learner comes here: a set in the process, the flags, one round
-    trip to the cache, one query for the learner, one for the answer. ``next_url`` is where the learner goes on to.
+    ``next_url`` is where the learner goes on to, ``door`` the one at which they stand.
     """
-    if not coached_courses.is_coached(course_key) or not toggles.redirects_on_course_entry():
-        return None
-    if not user.is_authenticated or not user.is_active or user.is_staff:
-        return None
-    passed = _passed_key(user.id, course_key)
-    if cache.get_many([answered.key(user.id), passed, _let_through_key(user.id)]):
-        return None
-    verdict = eligibility.explain(user, entering=course_key)
-    if not _is_to_be_asked(verdict, course_key):
-        if not _visit_may_change(verdict, course_key):
-            cache.set(passed, True, PASSED_SECONDS)
-        return None
-    if answered.has_answered(user.id):
-        return None
-    return consent_page_path(next_url)
+    decision = decisions.course_door(Learner(user), course_key)
+    monitoring.note(door, decision)
+    return consent_page_path(next_url) if decision is Decision.ASK else None
 
 
 def let_through(user, seconds: int) -> None:
     """Have every course door pass this learner for so many seconds, since the question cannot be put to them."""
-    cache.set(_let_through_key(user.id), True, seconds)
+    decisions.let_through(user.id, seconds)
 
 
 def note_sent_on(user) -> None:
@@ -90,27 +77,6 @@ def is_own_url(request: HttpRequest, url: str) -> bool:
     # Browsers resolve dots before they ask, so that no page of the site has any in its address. The consent page
     # answers to encoded letters too, and without its last slash.
     return not {".", ".."} & set(path.split("/")) and not f"{path}/".startswith(reverse("coaching:consent"))
-
-
-def _is_to_be_asked(verdict: Verdict, course_key: CourseKey) -> bool:
-    """Return whether a learner is one to ask, on entering a run in which they are enrolled, in any mode."""
-    run = verdict.run(course_key)
-    return verdict.may_consent and run is not None and run.facts.is_active and not run.facts.has_course_role
-
-
-def _visit_may_change(verdict: Verdict, course_key: CourseKey) -> bool:
-    """Return whether the visit that is being let through is the activity that the learner lacks."""
-    run = verdict.run(course_key)
-    return not verdict.is_eligible and run is not None and run.lacks_only_activity
-
-
-def _passed_key(user_id: int, course_key: CourseKey) -> str:
-    # Hashed, since a course key may hold what memcached takes in no key.
-    return f"coaching_plugin.passed.v1.{user_id}.{hashlib.sha256(str(course_key).encode()).hexdigest()[:32]}"
-
-
-def _let_through_key(user_id: int) -> str:
-    return f"coaching_plugin.let_through.v1.{user_id}"
 
 
 def _own_hosts(request: HttpRequest) -> set[str]:

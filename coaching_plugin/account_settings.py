@@ -8,9 +8,11 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from coaching_plugin import conf, consent, disclosures, eligibility, lms, phone, toggles
+from coaching_plugin import conf, consent, decisions, disclosures, lms, monitoring, phone, toggles
+from coaching_plugin.decisions import Decision, Learner
 from coaching_plugin.forms import AccountSettingsForm
 from coaching_plugin.models import CoachingConsent, Door
+from coaching_plugin.monitoring import MonitoredDoor
 from coaching_plugin.throttling import LearnerRateThrottle
 from coaching_plugin.views import LearnerPage, with_next
 
@@ -18,9 +20,11 @@ from coaching_plugin.views import LearnerPage, with_next
 SAVED = "coaching_plugin.settings_saved"
 
 
-def is_offered(user, standing: CoachingConsent) -> bool:
+def is_offered(learner: Learner) -> bool:
     """Return whether account settings show the fields to a learner: to who may consent, and to who has, to withdraw."""
-    return standing.is_consented or (toggles.offers_account_settings() and eligibility.explain(user).may_consent)
+    decision = decisions.account_settings(learner)
+    monitoring.note(MonitoredDoor.ACCOUNT_SETTINGS, decision)
+    return decision in (Decision.OFFER, Decision.CONSENTED)
 
 
 def fields_context(request: HttpRequest, standing: CoachingConsent, form: AccountSettingsForm | None = None) -> dict:
@@ -51,16 +55,16 @@ class AccountSettingsView(LearnerPage):
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the fields; to whom they are not offered, say that."""
-        standing = consent.standing(request.user)
-        if not is_offered(request.user, standing):
+        learner = Learner(request.user)
+        if not is_offered(learner):
             context = {
                 "is_offered": False,
-                "standing": standing,
+                "standing": learner.standing,
                 "is_saved": request.session.pop(SAVED, False),
                 "form": AccountSettingsForm(),
             }
             return self.render("coaching_plugin/settings.html", context)
-        return self._show(standing)
+        return self._show(learner.standing)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Save the switch and the number, and come back; show what can't be taken, with what was typed."""

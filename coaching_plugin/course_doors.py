@@ -8,8 +8,10 @@ from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from opaque_keys.edx.keys import CourseKey
 
-from coaching_plugin import access, lms, signals
+from coaching_plugin import access, lms, monitoring, signals
+from coaching_plugin.decisions import Decision
 from coaching_plugin.faults import log_fault
+from coaching_plugin.monitoring import MonitoredDoor, Result
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +41,7 @@ def redirect_before_page(request: HttpRequest | None, user, course_key: CourseKe
     """Return where to go before a course page that the LMS renders, or None where the way is free."""
     if request is None or "HTTP_X_REQUESTED_WITH" in request.META or not _is_person(request):
         return None
-    return _redirect(request, user, course_key, request.get_full_path())
+    return _redirect(request, user, course_key, request.get_full_path(), MonitoredDoor.COURSE_PAGE)
 
 
 def redirect_before_mfe(request: HttpRequest | None, user, course_key: CourseKey) -> str | None:
@@ -49,7 +51,8 @@ def redirect_before_mfe(request: HttpRequest | None, user, course_key: CourseKey
     # A browser names the page that asked in full only to the same origin; between hosts it names the host alone.
     page = request.META.get("HTTP_REFERER", "")
     is_of_this_course = str(course_key) in unquote(urlsplit(page).path)
-    return _redirect(request, user, course_key, page if is_of_this_course else "")
+    wanted = page if is_of_this_course else ""
+    return _redirect(request, user, course_key, wanted, MonitoredDoor.COURSE_METADATA)
 
 
 def refused_message() -> str:
@@ -62,19 +65,21 @@ def view_name(request: HttpRequest) -> str:
     return request.resolver_match.view_name if request.resolver_match else ""
 
 
-def _redirect(request: HttpRequest, user, course_key: CourseKey, wanted: str) -> str | None:
+def _redirect(request: HttpRequest, user, course_key: CourseKey, wanted: str, door: MonitoredDoor) -> str | None:
     def next_url() -> str:
         return wanted if access.is_own_url(request, wanted) else lms.course_home_url(course_key)
 
     try:
         # Worked out only for those who are sent away: every course page of every learner comes here.
-        url = signals.first_redirect(user, course_key, lazy(next_url, str)())
+        url = signals.first_redirect(user, course_key, lazy(next_url, str)(), door)
         # Asked last, since hardly any request comes this far.
         if url and (hasattr(user, "real_user") or lms.is_masquerading(request, course_key)):
+            monitoring.note(door, Decision.MASQUERADING)
             return None
         return url
     except Exception as error:
         log_fault(log, error, "User %s enters course %s unasked, since the course door failed", user.id, course_key)
+        monitoring.note(door, Result.FAILED)
         return None
 
 

@@ -14,9 +14,11 @@ from django.urls import reverse
 from openedx_filters import PipelineStep
 from web_fragments.fragment import Fragment
 
-from coaching_plugin import access, consent, lms, toggles
+from coaching_plugin import access, consent, lms, monitoring, toggles
 from coaching_plugin.dashboard_card import Card, card_of
+from coaching_plugin.decisions import Decision
 from coaching_plugin.faults import log_fault
+from coaching_plugin.monitoring import MonitoredDoor, Result
 from coaching_plugin.views import LearnerPage
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ def plugin_context(context: dict[str, Any]) -> dict[str, Fragment]:
         return {"dashboard_card": _fragment(request, card)} if card else {}
     except Exception as error:
         log_fault(log, error, "User %s: the dashboard shows no coaching card, since it failed", request.user.id)
+        monitoring.note(MonitoredDoor.DASHBOARD_CARD, Result.FAILED)
         return {}
 
 
@@ -68,6 +71,8 @@ class AddDashboardCard(PipelineStep):
 class DismissCardView(LearnerPage):
     """The card's button, where no script sends it."""
 
+    door = MonitoredDoor.DASHBOARD_CARD
+
     http_method_names = ["get", "post", "head", "options"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -78,6 +83,7 @@ class DismissCardView(LearnerPage):
         """Dismiss the card for good, and go back to the dashboard."""
         if toggles.shows_dashboard_card():
             consent.dismiss_card(request.user)
+            monitoring.note(self.door, Decision.DISMISSED)
         return redirect(self.next_url)
 
 

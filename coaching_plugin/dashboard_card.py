@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
-from coaching_plugin import answered, coached_courses, consent, eligibility, toggles
+from coaching_plugin import decisions, monitoring
+from coaching_plugin.decisions import Decision, Learner
 from coaching_plugin.models import CoachingConsent
+from coaching_plugin.monitoring import MonitoredDoor
 
 Status = CoachingConsent.Status
 
@@ -16,21 +18,10 @@ class Card:
 
 
 def card_of(user) -> Card | None:
-    """
-    Return the card for a learner who may consent and has not, unless it was dismissed or they are not to be asked.
-
-    Cheapest first, since every dashboard comes here: a set in the process, the flags, one round trip to the cache, the
-    learner's row, and one query for the learner. The row comes before that, so that a consent that has outlived
-    eligibility is found, and remembered.
-    """
-    if not coached_courses.keys() or not toggles.shows_dashboard_card():
+    """Return the card for a learner who may consent and has not, unless it was dismissed or they are not to be asked."""
+    learner = Learner(user)
+    decision = decisions.dashboard_card(learner)
+    monitoring.note(MonitoredDoor.DASHBOARD_CARD, decision)
+    if decision is not Decision.OFFER:
         return None
-    if not user.is_authenticated or not user.is_active or answered.is_known_to_have_consented(user.id):
-        return None
-    standing = consent.standing(user)
-    if standing.is_consented:
-        answered.remember(user.id, standing)
-        return None
-    if standing.card_dismissed_at or standing.do_not_ask or not eligibility.explain(user).may_consent:
-        return None
-    return Card(said_no_before=standing.status in (Status.DECLINED, Status.WITHDRAWN))
+    return Card(said_no_before=learner.standing.status in (Status.DECLINED, Status.WITHDRAWN))

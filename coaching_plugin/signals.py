@@ -7,24 +7,27 @@ from django.db import transaction
 from django.dispatch import Signal
 from opaque_keys.edx.keys import CourseKey
 
-from coaching_plugin import access, consent, lms, tasks, toggles
+from coaching_plugin import access, consent, lms, monitoring, tasks, toggles
 from coaching_plugin.faults import log_fault
 from coaching_plugin.models import Door
+from coaching_plugin.monitoring import MonitoredDoor, Result
 
 log = logging.getLogger(__name__)
 
-# Sent at every course door with ``user``, ``course_key`` (CourseKey) and ``next_url``. A receiver returns the URL to
-# which the learner must go before the course, or None. Other plugins may listen too.
+# Sent at every course door with ``user``, ``course_key`` (CourseKey), ``next_url`` and ``door`` (MonitoredDoor). A
+# receiver returns the URL to which the learner must go before the course, or None. Other plugins may listen too.
 course_access_requested = Signal()
 
 
-def first_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
+def first_redirect(user, course_key: CourseKey, next_url: str, door: MonitoredDoor) -> str | None:
     """
     Ask every receiver of ``course_access_requested`` and return the first URL, or None where the way is free.
 
     A receiver that fails is logged and passed over: nothing here may stand between a learner and a course.
     """
-    responses = course_access_requested.send_robust(sender=None, user=user, course_key=course_key, next_url=next_url)
+    responses = course_access_requested.send_robust(
+        sender=None, user=user, course_key=course_key, next_url=next_url, door=door
+    )
     for receiver, response in responses:
         if isinstance(response, Exception):
             name = getattr(receiver, "__qualname__", type(receiver).__name__)
@@ -32,20 +35,27 @@ def first_redirect(user, course_key: CourseKey, next_url: str) -> str | None:
     return next((url for _, url in responses if url and not isinstance(url, Exception)), None)
 
 
-def redirect_to_consent(sender, user, course_key, next_url, **kwargs) -> str | None:
+def redirect_to_consent(
+    sender, user, course_key, next_url, door=MonitoredDoor.COURSE_PAGE, **kwargs
+) -> str | None:
     """Send a learner who is to be asked to the consent page; where anything fails, the course opens."""
     try:
-        return access.consent_redirect(user, course_key, next_url)
+        return access.consent_redirect(user, course_key, next_url, door)
     except Exception as error:
         log_fault(
             log, error, "User %s enters course %s unasked, since coaching could not be decided", user.id, course_key
         )
+        monitoring.note(door, Result.FAILED)
         return None
 
 
 def erase_retired_learner(sender, user, **kwargs) -> None:
-    """Erase a retired learner's personal data; raises on failure, so that no retirement pretends."""
-    consent.erase(user, consent.Evidence(door=Door.RETIREMENT))
+    """Erase a retired learner's personal data; logs a failure and raises it, so that no retirement pretends."""
+    try:
+        consent.erase(user, consent.Evidence(door=Door.RETIREMENT))
+    except Exception as error:
+        log_fault(log, error, "User %s is retired, and erasing failed: the retirement stops here", user.id)
+        raise
 
 
 def withdraw_on_retirement_request(sender, instance, **kwargs) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 
 from django import template
 
-from coaching_plugin import access, account_settings, consent
+from coaching_plugin import access, account_settings, monitoring
+from coaching_plugin.decisions import Learner
 from coaching_plugin.faults import log_fault
+from coaching_plugin.monitoring import MonitoredDoor, Result
 
 log = logging.getLogger(__name__)
 register = template.Library()
@@ -25,13 +27,14 @@ def coaching_account_fields(context: Any) -> dict[str, Any]:
     if not request.user.is_authenticated:
         return nothing
     try:
-        standing = consent.standing(request.user)
-        if not account_settings.is_offered(request.user, standing):
+        learner = Learner(request.user)
+        if not account_settings.is_offered(learner):
             return {**nothing, "is_saved": request.session.pop(account_settings.SAVED, False)}
-        fields = account_settings.fields_context(request, standing)
+        fields = account_settings.fields_context(request, learner.standing)
         here = access.safe_next_url(request, request.get_full_path())
         # An inclusion tag has a context of its own; the token it takes along by itself.
         return {**fields, "is_offered": True, "embedded": "1", "next_url": here}
     except Exception as error:
         log_fault(log, error, "User %s: account settings come without coaching", request.user.id)
+        monitoring.note(MonitoredDoor.ACCOUNT_SETTINGS, Result.FAILED)
         return nothing

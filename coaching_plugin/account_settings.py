@@ -12,7 +12,7 @@ from coaching_plugin import conf, consent, decisions, disclosures, lms, monitori
 from coaching_plugin.decisions import Decision, Learner
 from coaching_plugin.forms import AccountSettingsForm
 from coaching_plugin.models import CoachingConsent, Door
-from coaching_plugin.monitoring import MonitoredDoor
+from coaching_plugin.monitoring import MonitoredDoor, Result
 from coaching_plugin.throttling import LearnerRateThrottle
 from coaching_plugin.views import LearnerPage, with_next
 
@@ -51,6 +51,8 @@ def fields_context(request: HttpRequest, standing: CoachingConsent, form: Accoun
 class AccountSettingsView(LearnerPage):
     """The page of its own. It also takes what a theme's page sends, and shows there what is wrong with that."""
 
+    door = MonitoredDoor.ACCOUNT_SETTINGS
+
     http_method_names = ["get", "post", "head", "options"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -75,9 +77,12 @@ class AccountSettingsView(LearnerPage):
         throttle = LearnerRateThrottle()
         if withdraws:
             # Before everything else, so that nothing keeps a learner from it.
-            standing = consent.decline(request.user, self._evidence(form)).consent
+            outcome = consent.decline(request.user, self._evidence(form))
+            monitoring.note_outcome(self.door, outcome)
+            standing = outcome.consent
         elif not throttle.allow_request(request, self):
             # Each refusal is an event in the ledger.
+            monitoring.note(self.door, Result.THROTTLED)
             form.add_error(None, _("You have tried very often. Wait a little, then try again."))
             response = self._show(standing, form, status=429)
             response.headers["Retry-After"] = str(math.ceil(throttle.wait() or 1))
@@ -101,9 +106,13 @@ class AccountSettingsView(LearnerPage):
             if not withdraws:
                 form.add_error(None, _("Coaching is not available to you at the moment."))
         elif gives:
-            form.add_refusals(consent.give(user, number, None, self._evidence(form)).refusals)
+            self._take_in(form, consent.give(user, number, None, self._evidence(form)))
         elif changes_number:
-            form.add_refusals(consent.change_phone(user, number, self._evidence(form)).refusals)
+            self._take_in(form, consent.change_phone(user, number, self._evidence(form)))
+
+    def _take_in(self, form: AccountSettingsForm, outcome: consent.Outcome) -> None:
+        monitoring.note_outcome(self.door, outcome)
+        form.add_refusals(outcome.refusals)
 
     def _evidence(self, form: AccountSettingsForm) -> consent.Evidence:
         shown = disclosures.named(form.cleaned_data.get("disclosure", ""))

@@ -18,7 +18,7 @@ class Card:
 
 
 def card_of(user) -> Card | None:
-    """Return the card for a learner who may consent and has not, unless it was dismissed or they are not to be asked."""
+    """Return the card for a learner who may consent and has not, unless they dismissed it or are not to be asked."""
     learner = Learner(user)
     decision = decisions.dashboard_card(learner)
     monitoring.note(MonitoredDoor.DASHBOARD_CARD, decision)

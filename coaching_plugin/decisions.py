@@ -3,6 +3,7 @@
 import hashlib
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 from django.core.cache import cache
 from opaque_keys.edx.keys import CourseKey
@@ -202,7 +203,7 @@ def remembering_keys(user_id: int, course_keys: list[CourseKey]) -> list[str]:
     return [answered.key(user_id), _let_through_key(user_id), *passed]
 
 
-def remembered(found: dict[str, object], user_id: int, course_key: CourseKey) -> Decision | None:
+def remembered(found: dict[str, Any], user_id: int, course_key: CourseKey) -> Decision | None:
     """Return what is remembered of a learner at the door of a course run, of what the cache has found."""
     if answered.key(user_id) in found:
         return Decision.ANSWERED

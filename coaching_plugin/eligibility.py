@@ -109,15 +109,22 @@ class Verdict:
         return next((run for run in self.runs if run.course_key == course_key), None)
 
 
-def explain(user, entering: CourseKey | None = None) -> Verdict:
+def explain(user, entering: CourseKey | None = None, *, entering_each: bool = False) -> Verdict:
     """
     Judge a learner by the rules, in one query, and return the verdict with what it rests on.
 
-    With ``entering``, the facts also tell of roles in that course run or its organization.
+    Args:
+        entering: a course run; the facts then tell of a role in it or in its organization.
+        entering_each: whether the facts of each course run tell of a role in that one.
     """
     rules = Rules.now()
     facts = lms.enrollment_facts(
-        user.id, coached_courses.keys(), modes=rules.modes, since=rules.since, role_in=entering
+        user.id,
+        coached_courses.keys(),
+        modes=rules.modes,
+        since=rules.since,
+        role_in=entering,
+        role_in_each=entering_each,
     )
     runs = tuple(
         RunVerdict(facts=fact, mode_counts=fact.mode in rules.modes, recently_active=_is_recent(fact, rules))

@@ -93,12 +93,14 @@ def enrollment_facts(
     modes: Collection[str],
     since: datetime,
     role_in: CourseKey | None = None,
+    role_in_each: bool = False,
 ) -> list[EnrollmentFacts]:
     """
     Return, in one query, the learner's enrollments in ``course_keys`` with the newest activity in each.
 
     Courseware state is looked up last: only for active enrollments in ``modes`` without other activity from ``since``
-    on. ``has_course_role`` tells of a role in the course ``role_in`` or in the whole of its organization.
+    on. ``has_course_role`` tells of a role in the course ``role_in`` or in the whole of its organization; with
+    ``role_in_each``, in the course of each enrollment.
     """
     from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment
     from completion.models import BlockCompletion
@@ -122,12 +124,18 @@ def enrollment_facts(
     )
     # Without a course of entry nobody is asking about roles.
     roles = CourseAccessRole.objects.none()
-    if role_in is not None:
+    enrollments = CourseEnrollment.objects.filter(user_id=user_id, course_id__in=list(course_keys))
+    if role_in_each:
+        enrollments = enrollments.annotate(org=_organization(course_keys))
+        whole_organization = Q(org=OuterRef("org"), course_id=CourseKeyField.Empty)
+        roles = CourseAccessRole.objects.filter(
+            Q(course_id=OuterRef("course_id")) | whole_organization, user_id=user_id
+        )
+    elif role_in is not None:
         whole_organization = Q(org=role_in.org, course_id=CourseKeyField.Empty)
         roles = CourseAccessRole.objects.filter(Q(course_id=role_in) | whole_organization, user_id=user_id)
-    enrollments = (
-        CourseEnrollment.objects.filter(user_id=user_id, course_id__in=list(course_keys))
-        .annotate(
+    rows = (
+        enrollments.annotate(
             completed_at=Subquery(completions.order_by("-modified").values("modified")[:1]),
             engaged_on=Subquery(engagement.order_by("-date").values("date")[:1]),
             has_role=Exists(roles),
@@ -156,7 +164,16 @@ def enrollment_facts(
             "born",
         )
     )
-    return [EnrollmentFacts(*row) for row in enrollments]
+    return [EnrollmentFacts(*row) for row in rows]
+
+
+def _organization(course_keys: Collection[CourseKey]) -> Case:
+    """Return an expression for the organization of an enrollment, which tells it by its course key alone."""
+    of_org: dict[str, list[CourseKey]] = {}
+    for key in course_keys:
+        of_org.setdefault(str(key.org), []).append(key)
+    cases = [When(course_id__in=keys, then=Value(org)) for org, keys in sorted(of_org.items())]
+    return Case(*cases, default=Value(None), output_field=CharField())
 
 
 def catalog_programs() -> Iterator[dict[str, Any]]:

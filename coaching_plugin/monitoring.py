@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from edx_django_utils.monitoring import set_custom_attribute
 
+from coaching_plugin.consent import Outcome
 from coaching_plugin.decisions import Decision
 from coaching_plugin.faults import log_fault
 
@@ -20,6 +21,7 @@ class MonitoredDoor(StrEnum):
     CONSENT_PAGE = "consent_page"
     DASHBOARD_CARD = "dashboard_card"
     ACCOUNT_SETTINGS = "account_settings"
+    RECEIPT = "receipt"
     API = "api"
     OPT_OUTS = "partner_opt_outs"
 
@@ -56,8 +58,8 @@ def note(door: MonitoredDoor, verdict: Decision | Result, reasons: Iterable[str]
         return
     # .. custom_attribute_name: coaching.door
     # .. custom_attribute_description: At which door coaching was decided: course_page, course_metadata, consent_page,
-    #   dashboard_card, account_settings, api or partner_opt_outs. Missing where nothing was decided, as on pages of
-    #   courses that are not coached, and while a flag is off. Of several doors in one request, the last.
+    #   dashboard_card, account_settings, receipt, api or partner_opt_outs. Missing where nothing was decided, as on
+    #   pages of courses that are not coached, and while a flag is off. Of several doors in one request, the last.
     _set("coaching.door", door.value)
     # .. custom_attribute_name: coaching.verdict
     # .. custom_attribute_description: What was decided there, or what became of what was sent there: one code of about
@@ -68,6 +70,14 @@ def note(door: MonitoredDoor, verdict: Decision | Result, reasons: Iterable[str]
         # .. custom_attribute_description: Why a submission was refused: the ledger's codes, in alphabetical order with
         #   blanks between them, such as "agreement_missing phone_type".
         _set("coaching.refusal", codes)
+
+
+def note_outcome(door: MonitoredDoor, outcome: Outcome) -> None:
+    """Tell monitoring what became of a change: refused for which reasons, or how the learner stands now."""
+    if outcome.is_refused:
+        note(door, Result.REFUSED, reasons=(refusal.code for refusal in outcome.refusals))
+    else:
+        note(door, Result(outcome.consent.status))
 
 
 def note_deliveries(*, sent: int, failed: int, parked: int, rosters: int) -> None:

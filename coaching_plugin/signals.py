@@ -35,9 +35,7 @@ def first_redirect(user, course_key: CourseKey, next_url: str, door: MonitoredDo
     return next((url for _, url in responses if url and not isinstance(url, Exception)), None)
 
 
-def redirect_to_consent(
-    sender, user, course_key, next_url, door=MonitoredDoor.COURSE_PAGE, **kwargs
-) -> str | None:
+def redirect_to_consent(sender, user, course_key, next_url, door=MonitoredDoor.COURSE_PAGE, **kwargs) -> str | None:
     """Send a learner who is to be asked to the consent page; where anything fails, the course opens."""
     try:
         return access.consent_redirect(user, course_key, next_url, door)

@@ -115,6 +115,12 @@ def shows_dashboard_card() -> bool:
     return ENABLED.is_enabled() and DASHBOARD_CARD.is_enabled()
 
 
+def for_everyone(flag: WaffleFlag) -> bool | None:
+    """Return whether a flag is on, or off, for everyone; None: it depends on the request, or on the learner."""
+    row = waffle.get_waffle_flag_model().get(flag.name)
+    return row.everyone if row.pk else bool(get_setting("FLAG_DEFAULT"))
+
+
 def delivers_to_partner() -> bool:
     """Return whether the partner is told of changes now."""
     # Not is_enabled(), which remembers the answer till the end of a request: a worker has none.

@@ -19,10 +19,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 
-from coaching_plugin import access, conf, consent, disclosures, eligibility, lms, phone, receipts, toggles
+from coaching_plugin import access, conf, consent, decisions, disclosures, lms, monitoring, phone, receipts, toggles
+from coaching_plugin.decisions import Decision, Learner
 from coaching_plugin.faults import log_fault
 from coaching_plugin.forms import ConsentForm
 from coaching_plugin.models import Door
+from coaching_plugin.monitoring import MonitoredDoor, Result
 from coaching_plugin.throttling import LearnerRateThrottle
 
 log = logging.getLogger(__name__)
@@ -41,6 +43,8 @@ FAILURE_SECONDS = 3600
 class LearnerPage(View):
     """A page of a learner who is logged in, that leads on to ``next`` whatever happens."""
 
+    door: MonitoredDoor
+
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponseBase:
         """Send anonymous visitors to the login and back; where the page breaks, say so and leave the way on open."""
         self.next_url = lms.dashboard_url()
@@ -53,6 +57,7 @@ class LearnerPage(View):
             raise
         except Exception as error:
             log_fault(log, error, "User %s: the page %s failed", request.user.id, request.path)
+            monitoring.note(self.door, Result.FAILED)
             # Or a course door would send the learner straight back here. Without a cache the doors stand open anyway.
             with contextlib.suppress(Exception):
                 access.let_through(request.user, FAILURE_SECONDS)
@@ -75,22 +80,23 @@ class LearnerPage(View):
 class ConsentView(LearnerPage):
     """The question. GET shows it, POST answers it."""
 
+    door = MonitoredDoor.CONSENT_PAGE
+
     http_method_names = ["get", "post", "head", "options"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
         """Show the form to an eligible learner who has not consented; send anybody else on."""
-        if not toggles.is_enabled() or not request.user.is_active:
-            return redirect(self.next_url)
-        standing = consent.standing(request.user)
-        if standing.is_consented:
-            return redirect(self.next_url)
-        if not eligibility.explain(request.user).may_consent:
+        learner = Learner(request.user)
+        decision = decisions.consent_page(learner)
+        monitoring.note(self.door, decision)
+        if decision in (Decision.NOT_ELIGIBLE, Decision.UNDER_AGE):
             access.note_sent_on(request.user)
+        if decision is not Decision.ASK:
             return redirect(self.next_url)
         shown = disclosures.current()
         if request.method == "GET":
             consent.ask(request.user, consent.Evidence.of(request, Door.PAGE, shown))
-        return self._show(ConsentForm.prefilled(lms.profile(request.user), shown), shown, standing)
+        return self._show(ConsentForm.prefilled(lms.profile(request.user), shown), shown, learner.standing)
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """Record the answer and go to its confirmation; show the form again where it can't be taken."""
@@ -105,7 +111,7 @@ class ConsentView(LearnerPage):
         evidence = consent.Evidence.of(request, Door.PAGE, shown, names_disclosure=True)
         throttle = LearnerRateThrottle()
         if declines:
-            consent.decline(request.user, evidence)
+            monitoring.note_outcome(self.door, consent.decline(request.user, evidence))
         elif not throttle.allow_request(request, self):
             # Each refusal is an event in the ledger. Saying no stays free: it is one only after a yes.
             return self._show_throttled(form, shown or disclosures.current(), standing, throttle.wait())
@@ -117,7 +123,10 @@ class ConsentView(LearnerPage):
                 evidence,
                 agreed=form.cleaned_data["agree"],
             )
+            monitoring.note_outcome(self.door, outcome)
             form.add_refusals(outcome.refusals)
+        else:
+            monitoring.note(self.door, Result.REFUSED)
         if not declines and form.errors:
             return self._show(form, shown or disclosures.current(), standing)
         return redirect(with_next(reverse("coaching:answered"), self.next_url))
@@ -128,6 +137,7 @@ class ConsentView(LearnerPage):
         """Show the form with the request to wait so many seconds; till then the learner may go on unasked."""
         seconds = math.ceil(wait or 1)
         access.let_through(self.request.user, min(seconds, FAILURE_SECONDS))
+        monitoring.note(self.door, Result.THROTTLED)
         form.add_error(None, _("You have tried very often. Wait a little, then try again."))
         response = self._show(form, shown, standing, status=429)
         response.headers["Retry-After"] = str(seconds)
@@ -151,6 +161,8 @@ class ConsentView(LearnerPage):
 class AnsweredView(LearnerPage):
     """The confirmation: what was recorded, and the way on to the course."""
 
+    door = MonitoredDoor.CONSENT_PAGE
+
     http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest) -> HttpResponse:
@@ -169,6 +181,8 @@ class AnsweredView(LearnerPage):
 
 class ReceiptView(LearnerPage):
     """The receipt, to read and to print. Coaching may be off: what is held is the learner's to see all the same."""
+
+    door = MonitoredDoor.RECEIPT
 
     http_method_names = ["get", "head", "options"]
 

@@ -10,13 +10,14 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
-    "access", "answered", "coached_courses", "cohorts", "conf", "consent", "dashboard_card", "disclosures",
-    "eligibility", "evidence", "faults", "ledger", "lms", "models", "outbox", "phone", "preview", "receipts",
-    "refusals", "reports", "retention", "support", "throttling", "toggles",
+    "access", "answered", "coached_courses", "cohorts", "conf", "consent", "dashboard_card", "decisions",
+    "disclosures", "eligibility", "evidence", "faults", "ledger", "lms", "models", "monitoring", "outbox", "phone",
+    "preview", "receipts", "refusals", "reports", "retention", "support", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
-    "account_settings", "admin", "checks", "course_doors", "dashboard", "forms", "management", "middleware", "partner",
-    "pipeline", "report_page", "rest_api", "setup_check", "signals", "tasks", "templatetags", "urls", "views",
+    "account_settings", "admin", "checks", "course_doors", "dashboard", "forms", "management", "middleware",
+    "partner", "pipeline", "report_page", "rest_api", "setup_check", "signals", "tasks", "templatetags", "urls",
+    "views",
 }  # fmt: skip
 SAYS_NOTHING = {"base", "common_utils", "helpers", "lib", "misc", "tools", "util", "utils"}
 

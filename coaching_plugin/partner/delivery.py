@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import F
 from django.utils import timezone
 
-from coaching_plugin import toggles
+from coaching_plugin import monitoring, toggles
 from coaching_plugin.faults import log_fault
 from coaching_plugin.models import PartnerDelivery
 from coaching_plugin.partner import channels, claims, health, roster
@@ -45,20 +45,29 @@ def drain(seconds: float | None = None, *, refresh: bool = False) -> Drained:
 
     Several workers may do so at once. What cannot be sent waits, or is parked, and raises nothing.
     """
-    drained, end = Drained(), None if seconds is None else time.monotonic() + seconds
+    drained = Drained()
+    try:
+        _drain(drained, seconds, refresh)
+    finally:
+        # However it ends, what was sent till then was sent.
+        monitoring.note_deliveries(**vars(drained))
+    return drained
+
+
+def _drain(drained: Drained, seconds: float | None, refresh: bool) -> None:
+    end = None if seconds is None else time.monotonic() + seconds
 
     def is_over() -> bool:
         return not toggles.delivers_to_partner() or (end is not None and time.monotonic() >= end)
 
     if is_over():
-        return drained
+        return
     in_turn = channels.configured()
     while in_turn and not is_over():
         # Some of each, so that a channel that is slow keeps no other waiting.
         in_turn = {
             name: channel for name, channel in in_turn.items() if _take_turn(name, channel, drained, is_over, refresh)
         }
-    return drained
 
 
 def _take_turn(name: str, channel: Channel, drained: Drained, is_over: Callable[[], bool], refresh: bool) -> bool:
@@ -100,8 +109,12 @@ def _deliver(claim: Claim, channel: MessageChannel, drained: Drained) -> Deliver
         told = _send(claim, channel)
     except DeliveryError as error:
         drained.failed += 1
-        drained.parked += claims.mark_failed(claim, error.code)
-        log.warning("Partner channel %s: delivery %s failed: %s", claim.channel, claim.pk, error.code)
+        is_parked = claims.mark_failed(claim, error.code)
+        drained.parked += is_parked
+        if is_parked:
+            log.error("Partner channel %s: delivery %s is parked: %s", claim.channel, claim.pk, error.code)
+        else:
+            log.warning("Partner channel %s: delivery %s failed: %s", claim.channel, claim.pk, error.code)
         return error
     drained.sent += claims.mark_sent(claim, told)
     return None

@@ -1,5 +1,6 @@
 """``partner/opt-outs/``: the partner reports who does not want to be coached any more, by a signed message."""
 
+import logging
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -7,10 +8,13 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from coaching_plugin import conf
+from coaching_plugin import conf, monitoring
+from coaching_plugin.monitoring import MonitoredDoor, Result
 from coaching_plugin.partner import opt_outs, signatures
 from coaching_plugin.rest_api.v1 import serializers
 from coaching_plugin.rest_api.v1.views import CoachingAPIView
+
+log = logging.getLogger(__name__)
 
 
 class SignedResource(CoachingAPIView):
@@ -23,6 +27,7 @@ class SignedResource(CoachingAPIView):
 
     # As a class attribute, too: the platform's middleware looks at it.
     authentication_classes = ()
+    monitored_door = MonitoredDoor.OPT_OUTS
     message_id: str
 
     def get_authenticators(self):
@@ -42,6 +47,9 @@ class SignedResource(CoachingAPIView):
         try:
             self.message_id = signatures.verify(conf.opt_out_secrets(), request.headers, request._request.body)
         except signatures.InvalidSignature:
+            # Nothing of the message: whoever wrote it, and what it says, is unknown.
+            log.warning("An opt-out report is refused: it is not signed with a secret of ours, or its clock is wrong")
+            monitoring.note(self.monitored_door, Result.BAD_SIGNATURE)
             raise exceptions.AuthenticationFailed(_("The message is not signed as it has to be.")) from None
 
 
@@ -59,5 +67,7 @@ class OptOutsView(SignedResource):
         try:
             answer: dict[str, Any] = opt_outs.take(self.message_id, opt_outs.Report(**serializer.validated_data))
         except opt_outs.UnknownLearner:
+            monitoring.note(self.monitored_door, Result.UNKNOWN_LEARNER)
             raise exceptions.NotFound() from None
+        monitoring.note(self.monitored_door, Result.TAKEN)
         return Response(answer)

@@ -22,10 +22,22 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from coaching_plugin import consent, dashboard_card, disclosures, eligibility, lms, receipts, toggles
+from coaching_plugin import (
+    consent,
+    dashboard_card,
+    decisions,
+    disclosures,
+    eligibility,
+    lms,
+    monitoring,
+    receipts,
+    toggles,
+)
 from coaching_plugin.consent import Outcome
+from coaching_plugin.decisions import Decision, Learner
 from coaching_plugin.faults import log_fault
 from coaching_plugin.models import Disclosure, Door
+from coaching_plugin.monitoring import MonitoredDoor, Result
 from coaching_plugin.rest_api.v1 import errors, serializers
 from coaching_plugin.throttling import LearnerRateThrottle
 
@@ -53,6 +65,7 @@ class CoachingAPIView(APIView):
     The account MFE reads errors so, and breaks on anything else.
     """
 
+    monitored_door = MonitoredDoor.API
     permission_classes: Sequence[type[BasePermission]] = (IsAuthenticated, NotJwtRestrictedApplication)
     throttle_classes = (LearnerRateThrottle,)
     parser_classes = (Utf8JSONParser,)
@@ -72,10 +85,13 @@ class CoachingAPIView(APIView):
         """Answer whatever went wrong in the one shape that clients can read."""
         try:
             response = super().handle_exception(errors.as_api_exception(error))
+            if isinstance(error, exceptions.Throttled):
+                monitoring.note(self.monitored_door, Result.THROTTLED)
         except Exception as unexpected:
             # Not ``request.user``: where finding out who is calling is what failed, that would fail again.
             user_id = getattr(getattr(self.request, "_user", None), "id", None)
             log_fault(log, unexpected, "User %s: the coaching API failed", user_id)
+            monitoring.note(self.monitored_door, Result.FAILED)
             response = Response(status=status.HTTP_500_INTERNAL_SERVER_ERROR)
             response.data = {"detail": _("Something went wrong on our side. Please try again later.")}
             response.exception = True
@@ -100,14 +116,12 @@ class LearnerResource(CoachingAPIView):
         """Return whether consent can be given here, by whoever is eligible."""
         return toggles.is_enabled()
 
-    def standing_response(self, request: Request) -> Response:
+    def standing_response(self, learner: Learner) -> Response:
         """Return where the learner stands; while coaching is off: not eligible, not asked."""
-        if not toggles.is_enabled():
-            return Response(serializers.standing_json(request.user.id, None, may_consent=False))
-        may_consent = self.offers_consent() and eligibility.explain(request.user).may_consent
-        return Response(
-            serializers.standing_json(request.user.id, consent.standing(request.user), may_consent=may_consent)
-        )
+        if not learner.is_enabled():
+            return Response(serializers.standing_json(learner.user.id, None, may_consent=False))
+        may_consent = self.offers_consent() and learner.verdict.may_consent
+        return Response(serializers.standing_json(learner.user.id, learner.standing, may_consent=may_consent))
 
 
 class AnswerResource(LearnerResource):
@@ -124,13 +138,14 @@ class AnswerResource(LearnerResource):
             raise exceptions.ValidationError(_("Send coaching_consent or phone_number."))
         if not toggles.is_enabled():
             self._apply_while_off(request, answer)
-            return self.standing_response(request)
+            return self.standing_response(Learner(request.user))
         outcome = self._apply(request, answer)
+        monitoring.note_outcome(self.monitored_door, outcome)
         if outcome.is_refused:
             # Returned, not raised: its event is stored.
             return Response(_refusals(outcome), status=status.HTTP_400_BAD_REQUEST)
         try:
-            return self.standing_response(request)
+            return self.standing_response(Learner(request.user))
         except Exception as error:
             # The answer is stored, and a client that is told otherwise tells the learner so.
             log_fault(log, error, "User %s has answered, and eligibility could not be decided", request.user.id)
@@ -156,13 +171,15 @@ class AnswerResource(LearnerResource):
         """Let a learner who consented withdraw, and refuse everything else that would change something."""
         if answer.get("coaching_consent") is not False:
             raise exceptions.ValidationError(_("Coaching is not available to you at the moment."))
-        consent.withdraw(request.user, consent.Evidence.of(request._request, self.door), reason="learner")
+        evidence = consent.Evidence.of(request._request, self.door)
+        monitoring.note_outcome(self.monitored_door, consent.withdraw(request.user, evidence, reason="learner"))
 
 
 class UserView(AnswerResource):
     """``users/{id}/``: where a learner stands, and the switch and phone number of account settings."""
 
     door = Door.ACCOUNT_SETTINGS
+    monitored_door = MonitoredDoor.ACCOUNT_SETTINGS
 
     def offers_consent(self) -> bool:
         """Return whether account settings offer the switch. Where they do not, it is there to withdraw with."""
@@ -170,7 +187,12 @@ class UserView(AnswerResource):
 
     def get(self, request: Request, user_id: str) -> Response:
         """Return where the learner stands. No phone number: clients take it from the account API."""
-        return self.standing_response(request)
+        learner = Learner(request.user)
+        response = self.standing_response(learner)
+        # Off, nothing is decided, and nothing is looked up for it.
+        if learner.is_enabled():
+            monitoring.note(self.monitored_door, decisions.account_settings(learner))
+        return response
 
 
 class CoachingConsentView(AnswerResource):
@@ -182,6 +204,8 @@ class CoachingConsentView(AnswerResource):
 class DashboardCardView(LearnerResource):
     """``dashboard_card/{id}/``: whether the dashboard shows the card, and its dismissal."""
 
+    monitored_door = MonitoredDoor.DASHBOARD_CARD
+
     def get(self, request: Request, user_id: str) -> Response:
         """Return whether there is a card to show, and the consent page to which it leads."""
         return self._card(request, show=dashboard_card.card_of(request.user) is not None)
@@ -191,6 +215,7 @@ class DashboardCardView(LearnerResource):
         serializers.DismissalSerializer(data=request.data).is_valid(raise_exception=True)
         if toggles.shows_dashboard_card():
             consent.dismiss_card(request.user)
+            monitoring.note(self.monitored_door, Decision.DISMISSED)
         return self._card(request, show=False)
 
     def _card(self, request: Request, show: bool) -> Response:
@@ -223,16 +248,20 @@ class EligibilityView(LearnerResource):
 
     def get(self, request: Request, user_id: str) -> Response:
         """Return the verdict with its reasons for each coached course run."""
-        learner = request.user
-        if user_id != str(learner.id):
-            learner = _learner(user_id)
-        if not toggles.is_enabled():
-            return Response(serializers.verdict_json(learner.id, eligibility.nobody(), reasons=["coaching_off"]))
-        return Response(serializers.verdict_json(learner.id, eligibility.explain(learner)))
+        user = request.user
+        if user_id != str(user.id):
+            user = _user_of(user_id)
+        learner = Learner(user)
+        if not learner.is_enabled():
+            return Response(serializers.verdict_json(user.id, eligibility.nobody(), reasons=["coaching_off"]))
+        monitoring.note(self.monitored_door, decisions.eligibility_api(learner))
+        return Response(serializers.verdict_json(user.id, learner.verdict))
 
 
 class ReceiptView(LearnerResource):
     """``receipts/{id}/``: what the learner agreed to, and all that is held about them."""
+
+    monitored_door = MonitoredDoor.RECEIPT
 
     def get(self, request: Request, user_id: str) -> Response:
         """Return the learner's receipt, also while coaching is off; 404 where nothing is held."""
@@ -242,7 +271,7 @@ class ReceiptView(LearnerResource):
         return Response(serializers.receipt_json(receipt))
 
 
-def _learner(user_id: str):
+def _user_of(user_id: str):
     """Return the user of an id. Raises ``NotFound`` where there is none, or the id is no id."""
     # An id has one spelling, as where it is the learner's own, and no more digits than the column holds.
     is_id = re.fullmatch(r"[1-9][0-9]{0,8}", user_id)

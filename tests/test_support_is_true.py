@@ -54,9 +54,8 @@ def consented(learner):
     consent.give(learner, TYPED, None, evidence())
 
 
-def was_answered_elsewhere(learner):
-    """Have the table say what the cache does not, as after a restore of a backup."""
-    consent.decline(learner, evidence())
+def restored(learner):
+    """Have the table say what the cache does not, as after a backup was restored."""
     CoachingConsent.objects.filter(user=learner).update(status="undecided", answered_at=None)
 
 
@@ -70,7 +69,7 @@ HISTORY = {
     "to be asked again": lambda learner: consent.ask_again(learner, evidence(Door.ADMIN), reason="x"),
     "let through": lambda learner: access.let_through(learner, 60),
     "forgotten": lambda learner: cache.clear(),
-    "answered elsewhere": was_answered_elsewhere,
+    "restored": restored,
     "retiring": lambda learner: retire(learner),
     "visited": lambda learner: in_browser(learner).get(f"/courses/{MB101}/progress"),
     "unlisted by somebody else": lambda learner: CoachedCourse.objects.filter(course_key=MB101).update(active=False),
@@ -222,7 +221,8 @@ def holds(code, effect, asking):
 @example(State({MB101: Enrolled()}, history=("visited",), roles=("course",)))
 @example(State({MB101: Enrolled(mode="audit")}, history=("visited", "upgraded")))
 @example(State({MB101: Enrolled(activity="nothing")}, history=("visited",)))
-@example(State({MB101: Enrolled()}, history=("answered elsewhere",)))
+@example(State({MB101: Enrolled()}, history=("declined", "restored")))
+@example(State({MB101: Enrolled()}, history=("consented", "restored")))
 @example(State({MB101: Enrolled()}, history=("consented", "unlisted by somebody else")))
 @example(State({MB101: Enrolled()}, history=("retiring",)))
 @example(State({MB101: Enrolled()}, flags=(True, None, False, None)))
@@ -243,10 +243,10 @@ def test_each_door_does_what_support_was_told(state):
                 assert support.explain(learner).runs[list(seen).index(key)].door == run.door
             assert holds(run.door.code, asks(browser, key), ["ask"]), (key, run)
     explanation = support.explain(learner)
-    assert holds(code_of(explanation, "consent_page"), shows_the_form(browser), ["ask"])
-    explanation = support.explain(learner)
     assert holds(code_of(explanation, "dashboard_card"), card_of(browser, learner), ["offer"])
     assert holds(code_of(explanation, "dashboard_card"), shows_a_card(browser, learner), ["offer"])
+    explanation = support.explain(learner)
+    assert holds(code_of(explanation, "consent_page"), shows_the_form(browser), ["ask"])
     assert holds(code_of(explanation, "account_settings"), offers_the_fields(browser), ["offer", "consented"])
     code = code_of(explanation, "eligibility_api")
     told = told_by_the_api(browser, learner)

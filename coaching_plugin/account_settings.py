@@ -90,6 +90,7 @@ class AccountSettingsView(LearnerPage):
         if is_readable:
             self._save(form, standing, withdraws)
         if form.errors:
+            monitoring.note(self.door, Result.REFUSED)
             return self._show(consent.standing(request.user), form)
         request.session[SAVED] = True
         if request.POST.get("embedded"):

@@ -87,6 +87,8 @@ class CoachingAPIView(APIView):
             response = super().handle_exception(errors.as_api_exception(error))
             if isinstance(error, exceptions.Throttled):
                 monitoring.note(self.monitored_door, Result.THROTTLED)
+            elif isinstance(error, exceptions.ValidationError):
+                monitoring.note(self.monitored_door, Result.REFUSED)
         except Exception as unexpected:
             # Not ``request.user``: where finding out who is calling is what failed, that would fail again.
             user_id = getattr(getattr(self.request, "_user", None), "id", None)

@@ -10,11 +10,12 @@ from django.utils.translation import gettext as _
 from edx_toggles.toggles import WaffleFlag
 from opaque_keys.edx.keys import CourseKey
 
-from coaching_plugin import answered, coached_courses, consent, decisions, door_words, eligibility, facts, lms, toggles
+from coaching_plugin import answered, coached_courses, consent, decisions, eligibility, lms, toggles
 from coaching_plugin.decisions import Decision, Learner
 from coaching_plugin.eligibility import RunVerdict, Verdict
-from coaching_plugin.facts import Rule
 from coaching_plugin.models import CoachedCourse, CoachingConsent
+from coaching_plugin.support import door_words, facts
+from coaching_plugin.support.facts import Rule
 
 # The code of a door whose flags are neither on nor off for everyone, where it would ask or offer with them on.
 DEPENDS = "depends_on_request"

@@ -31,6 +31,7 @@ from django.utils.text import get_text_list
 from opaque_keys.edx.django.models import CourseKeyField
 from opaque_keys.edx.keys import CourseKey
 
+from coaching_plugin.settings.common import COURSE_DOOR_MIDDLEWARE
 from coaching_plugin.settings.filters import has_course_steps
 
 
@@ -362,6 +363,11 @@ def why_no_courseware_filters() -> str:
     if not has_course_steps(settings.OPEN_EDX_FILTERS_CONFIG):
         return "this platform calls the filters, but our steps are missing from OPEN_EDX_FILTERS_CONFIG"
     return ""
+
+
+def has_course_door() -> bool:
+    """Return whether anything asks on entering a course: our steps where they are called, or our middleware."""
+    return COURSE_DOOR_MIDDLEWARE in settings.MIDDLEWARE or calls_courseware_filters()
 
 
 def bearer_authentication() -> type:

@@ -20,6 +20,7 @@ from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
 from tests import factories
 from tests.cost import enter
 from tests.factories import LIST1, MB101, MB102, PLAIN, TYPED, evidence
+from tests.test_support_is_true import in_browser
 
 pytestmark = pytest.mark.usefixtures("committed", "coached", "flags")
 
@@ -299,6 +300,21 @@ def test_the_summary_names_where_the_learner_is_asked_or_what_keeps_it(learner, 
     assert summary(learner) == "The learner is not asked. The learner has consented."
     nobody = factories.user()
     assert summary(nobody) == "The learner is not asked, having never been enrolled in a coached course run."
+
+
+def test_a_platform_without_a_course_door_asks_nobody_there(learner, settings):
+    """As where settings that run after the plugins' have assigned them."""
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "CourseDoorMiddleware" not in name]
+    settings.OPEN_EDX_FILTERS_CONFIG = {}
+    assert (
+        not in_browser(learner).get(f"/courses/{MB101}/progress").headers.get("Location", "").startswith("/coaching/")
+    )
+    explanation = support.explain(learner)
+    assert explanation.runs[0].door.code == "no_course_door"
+    assert explanation.summary == explanation.runs[0].door.says
+    assert explanation.summary.startswith("Nobody is asked on entering a course: ")
+    assert only_run(learner, PLAIN).door.code == "not_coached"
+    assert says(learner, "consent_page") == "The learner sees the form."
 
 
 # What hides the truth for a while

@@ -20,6 +20,9 @@ from coaching_plugin.support.facts import Rule
 # The code of a door whose flags are neither on nor off for everyone, where it would ask or offer with them on.
 DEPENDS = "depends_on_request"
 
+# The code of a course door that would ask, if it were there.
+NO_COURSE_DOOR = "no_course_door"
+
 # What each door needs beside the master flag.
 FLAGS = {
     "course": toggles.COURSE_REDIRECT,
@@ -177,6 +180,8 @@ def _run_rules(learner: _Foreseen, course_key: CourseKey, run: RunVerdict | None
 
 def _door(learner: _Foreseen, door: str, decision: Decision) -> DoorVerdict:
     code, says = decision.value, door_words.says(door, decision)
+    if door == "course" and decision is Decision.ASK and not lms.has_course_door():
+        return DoorVerdict(door, str(door_words.NAMES[door]), NO_COURSE_DOOR, door_words.without_course_door())
     unsettled = [flag.name for flag in dict.fromkeys((toggles.ENABLED, FLAGS[door])) if learner.flags[flag] is None]
     if unsettled and decision in (Decision.ASK, Decision.OFFER):
         code = DEPENDS
@@ -190,6 +195,8 @@ def _door(learner: _Foreseen, door: str, decision: Decision) -> DoorVerdict:
 
 def _summary(learner: _Foreseen) -> str:
     asking = [str(key) for key, decision in learner.course_doors.items() if decision is Decision.ASK]
+    if asking and not lms.has_course_door():
+        return door_words.without_course_door()
     if asking and None in (learner.flags[toggles.ENABLED], learner.flags[toggles.COURSE_REDIRECT]):
         return _("The learner is asked on entering %(courses)s, where the flags are on for the request.") % {
             "courses": get_text_list(asking, _("or"))

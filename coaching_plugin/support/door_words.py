@@ -52,6 +52,13 @@ def reason(decision: Decision) -> str:
     return str(_REASONS[decision])
 
 
+def without_course_door() -> str:
+    """Return, in the active language, why nobody at all is asked on entering a course."""
+    return _(
+        "Nobody is asked on entering a course: neither our steps nor our middleware are in effect. Run the checks."
+    )
+
+
 def says(door: str, decision: Decision) -> str:
     """Return what a learner sees at a door, and why, in the active language."""
     if decision in (Decision.ASK, Decision.OFFER):

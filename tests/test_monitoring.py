@@ -95,20 +95,23 @@ STANDINGS = {
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("verdict", STANDINGS)
-def test_every_decision_of_a_course_door_is_told_at_the_first_visit_and_the_second(learner, door, verdict):
+def test_every_decision_of_a_course_door_is_told_at_the_first_visit_and_the_second(learner, door, verdict, settings):
     factories.overview(MB101)
     STANDINGS[verdict](learner)
     browser = in_browser(learner)
+    # Where the filters are called, the MFE's comes after the platform's own refusal.
+    comes_to_us = settings.SANDBOX_COURSEWARE_HOOKS == "none" or (door, verdict) != ("course_metadata", "not_enrolled")
     for _ in range(2):
         browser.get(DOORS[door])
-        assert told() == (door, verdict)
+        assert told() == ((door, verdict) if comes_to_us else None)
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_an_anonymous_visitor_of_a_coached_course_is_told_of_as_such(coached, flags, door):
+def test_an_anonymous_visitor_of_a_coached_course_is_told_of_as_such(coached, flags, door, settings):
     factories.overview(MB101)
     Client().get(DOORS[door])
-    assert told() == (door, "anonymous")
+    # Where the filters are called, the platform has refused anonymous visitors before that.
+    assert told() == ((door, "anonymous") if settings.SANDBOX_COURSEWARE_HOOKS == "none" else None)
 
 
 @pytest.mark.parametrize("door", DOORS)

@@ -98,12 +98,12 @@ def table(funnel: Funnel, scope: Scope) -> list[dict[str, Any]]:
 def _rows(funnel: Funnel) -> list[dict[str, Any]]:
     """Return every row that there is, each program followed by its runs."""
     everybody = funnel.everybody.learners
-    rows = small_groups.shown([_row("all", funnel.everybody)])
+    rows = [{**row, "level": "all"} for row in small_groups.shown([_row("all", funnel.everybody)])]
     programs = [_row(str(uuid or "none"), standing) for uuid, standing in funnel.programs.items()]
-    shown_programs = small_groups.shown(programs, everybody, also=["all"] if rows[0]["withheld"] else [])
+    shown_programs = small_groups.shown(programs, everybody)
     for (uuid, standing), program in zip(funnel.programs.items(), shown_programs, strict=True):
-        ours = [row for row in funnel.runs.rows if row.program_uuid == uuid]
-        courses = [_row(str(row.course_key), funnel.courses[row.course_key]) for row in ours]
+        ours = [row.course_key for row in funnel.runs.rows if row.program_uuid == uuid and row.course_key]
+        courses = [_row(str(key), funnel.courses[key]) for key in ours]
         # Held against its program, and against everybody.
         hidden = {row.key for row in courses if program["withheld"] or small_groups.is_small(everybody - row.learners)}
         title = funnel.runs.programs.get(uuid, "") if uuid else ""
@@ -118,7 +118,7 @@ def _row(key: str, standing: Standing) -> Row:
     share = standing.consented / standing.learners if standing.learners else None
     of_asked = standing.consented_of_asked / standing.asked if standing.asked else None
     cells |= {"learners": standing.learners, "rate": share, "rate_of_asked": of_asked}
-    return Row(key, standing.learners, {**cells, "level": "all", "title": ""}, {"rate_of_asked": standing.asked})
+    return Row(key, standing.learners, {**cells, "level": "", "title": ""}, {"rate_of_asked": standing.asked})
 
 
 # What a row is counted from, and does not tell.
@@ -156,7 +156,8 @@ def _known(learner: str, consent: str) -> dict[str, Count]:
 
 
 def _known_consents() -> QuerySet:
-    return CoachingConsent.objects.annotate(**_events("pk")).filter(is_known=True).order_by()
+    consents: QuerySet = CoachingConsent.objects.order_by()
+    return consents.annotate(**_events("pk")).filter(is_known=True)
 
 
 def _known_enrollments(runs: CoachedRuns, rules: Rules) -> QuerySet:

@@ -102,11 +102,10 @@ def _reached(within: Q, keys: Sequence[CourseKey], now: datetime) -> Counter:
 
 def _active(keys: Sequence[CourseKey], days: int) -> Q:
     """Return a condition on ``asked`` events: the learner was active so many days later, or after that."""
-    since = ExpressionWrapper(OuterRef("occurred_at") + timedelta(days=days), output_field=DateTimeField())
-    enrolled = cohorts.enrollments(keys, conf.enrollment_modes())
-    return Q(Exists(enrolled.filter(user_id=OuterRef("learner_id"), created__gte=since))) | cohorts.active_since(
-        since, learner=OuterRef("learner_id"), runs=keys
-    )
+    since, learner = OuterRef("occurred_at") + timedelta(days=days), OuterRef("learner_id")
+    moment = ExpressionWrapper(since, output_field=DateTimeField())
+    enrolled = cohorts.enrollments(keys, conf.enrollment_modes()).filter(user_id=learner, created__gte=moment)
+    return Q(Exists(enrolled)) | cohorts.active_since(since, learner=learner, runs=keys)
 
 
 def _first_true(conditions: dict[int, Q]) -> Case:

@@ -48,7 +48,7 @@ class CoachedRuns:
     @cached_property
     def keys(self) -> list[CourseKey]:
         """The keys of all."""
-        return [row.course_key for row in self.rows]
+        return [row.course_key for row in self.rows if row.course_key]
 
     @cached_property
     def programs(self) -> dict[UUID, str]:
@@ -59,7 +59,8 @@ class CoachedRuns:
         """Return the course runs of a scope. Raises ``UnknownScope`` where there is none."""
         if scope.is_everybody:
             return self.keys
-        keys = [row.course_key for row in self.rows if scope.name in (str(row.course_key), str(row.program_uuid))]
+        ours = (row for row in self.rows if scope.name in (str(row.course_key), str(row.program_uuid)))
+        keys = [row.course_key for row in ours if row.course_key]
         if not keys:
             raise UnknownScope(scope.name)
         return keys

@@ -4,11 +4,10 @@ import hashlib
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.core.cache import cache
-from django.utils import timezone
 
 from coaching_plugin import reports
 from coaching_plugin.faults import log_fault
@@ -42,10 +41,17 @@ def get(scope: Scope) -> dict[str, Any]:
 
 def count_anew(scope: Scope) -> bool:
     """Count a scope's report anew, and return whether that was done: not twice within five minutes."""
+    lock = f"{_key(scope)}:counting"
     with suppress(Exception):
-        if not cache.add(f"{_key(scope)}:counting", True, SECONDS_BETWEEN_COUNTS):
+        if not cache.add(lock, True, SECONDS_BETWEEN_COUNTS):
             return False
-    _counted(scope)
+    try:
+        _counted(scope)
+    except Exception:
+        # What failed may be tried again at once.
+        with suppress(Exception):
+            cache.delete(lock)
+        raise
     return True
 
 
@@ -64,11 +70,6 @@ def fill(progress: Callable[[str], None], at: datetime | None = None) -> tuple[i
         progress(f"report {number} of {len(scopes)}")
         _keep(scope, reports.build(scope, counted), NIGHTLY_SECONDS)
     return len(scopes), counts
-
-
-def age(report: dict[str, Any]) -> timedelta:
-    """Return how long ago a report was counted."""
-    return timezone.now() - datetime.fromisoformat(report["computed_at"])
 
 
 def _counted(scope: Scope) -> dict[str, Any]:

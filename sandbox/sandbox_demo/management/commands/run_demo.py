@@ -36,6 +36,7 @@ class Command(BaseCommand):
             raise CommandError("This needs the demo's settings: DJANGO_SETTINGS_MODULE=lms.envs.demo")
         call_command("migrate", verbosity=0)
         call_command("seed_demo", stdout=self.stdout)
+        call_command("seed_crowd", stdout=self.stdout)
         stopping = threading.Event()
         # Not an exception, which could come while a process has started and is not yet known.
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

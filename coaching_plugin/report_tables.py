@@ -124,9 +124,9 @@ TABLES = {
             ("consented", gettext_lazy("Said yes"), whole),
             ("declined", gettext_lazy("Said no"), whole),
             ("withdrawn", gettext_lazy("Withdrew"), whole),
-            ("opted_out", gettext_lazy("Told the partner to stop"), whole),
+            ("opted_out", gettext_lazy("Said STOP"), whole),
             ("refused", gettext_lazy("Were refused"), whole),
-            ("rate", gettext_lazy("Consent now, of those first asked that week"), percent),
+            ("rate", gettext_lazy("Consent rate"), percent),
         ),
     ),
     "delays": Table(

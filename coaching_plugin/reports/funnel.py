@@ -5,7 +5,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import cohorts
@@ -62,7 +63,7 @@ class Funnel:
 
 def count(runs: CoachedRuns, rules: Rules) -> Funnel:
     """Count, in six queries, all that is known of everybody, of each program and of each coached course run."""
-    by_course = _grouped(runs, rules, F("course_id"))
+    by_course = _grouped(runs, rules, _COURSE)
     by_program = _grouped(runs, rules, _program_of_enrollment())
     everybody = {
         **_known_consents().aggregate(**_known("pk", "")),
@@ -72,7 +73,7 @@ def count(runs: CoachedRuns, rules: Rules) -> Funnel:
         runs,
         Standing(**everybody),
         {uuid: by_program.get(uuid, Standing()) for uuid in (*runs.programs, None)},
-        {key: by_course.get(key, Standing()) for key in runs.keys},
+        {key: by_course.get(str(key), Standing()) for key in runs.keys},
     )
 
 
@@ -174,6 +175,11 @@ _ELIGIBLE = {
     "eligible": Count("user_id", distinct=True),
     "not_asked_yet": Count("user_id", distinct=True, filter=Q(is_known=False)),
 }
+
+
+# Not the column itself: MariaDB would walk its index, course by course, and meet each learner's activity at random,
+# which took nine times as long.
+_COURSE = Coalesce("course_id", Value(""), output_field=CharField())
 
 
 def _program_of_enrollment() -> Subquery:

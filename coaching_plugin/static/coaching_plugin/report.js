@@ -45,7 +45,7 @@
     return {
       type: "line", label: series.label, data: series.values, spanGaps: false,
       borderColor: colour, backgroundColor: colour, borderWidth: 2, borderDash: isGoal ? [4, 4] : DASHES[index],
-      pointStyle: isGoal ? false : POINTS[index], pointRadius: 4
+      pointStyle: isGoal ? "line" : POINTS[index], pointRadius: isGoal ? 0 : 4
     };
   }
 
@@ -133,7 +133,7 @@
         plugins: {
           legend: {
             rtl: isRightToLeft, textDirection: isRightToLeft ? "rtl" : "ltr",
-            labels: { color: INK, usePointStyle: chart.kind === "line", pointStyleWidth: 32 }
+            labels: { color: INK, usePointStyle: chart.kind === "line", boxHeight: chart.kind === "line" ? 8 : undefined }
           },
           tooltip: tooltip(chart)
         }

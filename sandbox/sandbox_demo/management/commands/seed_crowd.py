@@ -20,7 +20,7 @@ from sandbox_demo.cast import LIST1, MB101, MB102, PROGRAM
 Kind = ConsentEvent.Kind
 Status = CoachingConsent.Status
 
-LEARNERS = 160
+LEARNERS = 320
 WEEKS = 20
 NAME = "crowd{:03}"
 # Valid numbers, each of one learner, of a range kept for nobody in particular.
@@ -60,9 +60,7 @@ class Member:
 
     def __init__(self, number: int, today: date, chance: random.Random):
         self.number = number
-        # More and more from week to week.
-        weeks_ago = min(int(chance.triangular(0, WEEKS, 4)), WEEKS - 1)
-        day = today - timedelta(days=7 * weeks_ago + chance.randrange(1, 8))
+        day = today - timedelta(days=chance.randrange(1, 7 * WEEKS))
         self.asked_at = datetime.combine(day, time(chance.randrange(8, 22), chance.randrange(60)), tzinfo=UTC)
         self.enrolled_at = self.asked_at - timedelta(days=chance.randrange(1, 40))
         self.answer = chance.choices(list(ANSWERS), list(ANSWERS.values()))[0]

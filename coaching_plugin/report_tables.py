@@ -247,7 +247,7 @@ def charts(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
         ),
         "persistence": _chart("interval", [str(word) for word in MEASURES.values()], _arms(report), percent=True),
     }
-    return {name: chart for name, chart in found.items() if any(map(_has_numbers, chart["series"]))}
+    return {name: chart for name, chart in found.items() if _has_numbers(chart)}
 
 
 def _chart(kind: str, labels: list[str], series: list[dict[str, Any]], percent: bool = False) -> dict[str, Any]:
@@ -274,5 +274,7 @@ def _arms(report: dict[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _has_numbers(series: dict[str, Any]) -> bool:
-    return series.get("role") != "goal" and any(series["values"])
+def _has_numbers(chart: dict[str, Any]) -> bool:
+    values = [value for series in chart["series"] if series.get("role") != "goal" for value in series["values"]]
+    # A share of none is a share; where nobody did anything there is nothing to draw.
+    return any(value is not None if chart["percent"] else value for value in values)

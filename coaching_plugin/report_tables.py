@@ -234,7 +234,9 @@ def first_ten(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def charts(report: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what each chart draws, from the same rows as its table; none for a chart that would be empty."""
     tables = report["tables"]
-    programs = [row for row in tables["funnel"] if row["level"] != "course" and not row["withheld"]]
+    shown = [row for row in tables["funnel"] if not row["withheld"]]
+    # Of a program, itself; of a course run, there is nothing else.
+    programs = [row for row in shown if row["level"] != "course"] or shown
     weeks = tables["weeks"]
     mondays = [day(row["key"]) for row in weeks]
     goal = {"label": _("Goal"), "values": [report["goal"]] * len(weeks), "role": "goal"}

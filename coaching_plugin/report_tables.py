@@ -149,7 +149,7 @@ TABLES = {
             ("learners", gettext_lazy("Learners"), whole),
             ("reached", gettext_lazy("Did so"), whole),
             ("share", gettext_lazy("Share"), percent),
-            ("low", gettext_lazy("95 % interval from"), percent),
+            ("low", gettext_lazy("95 percent interval from"), percent),
             ("high", gettext_lazy("to"), percent),
         ),
     ),

@@ -10,9 +10,10 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
-    "access", "answered", "coached_courses", "cohorts", "conf", "consent", "dashboard_card", "decisions",
-    "disclosures", "eligibility", "evidence", "faults", "ledger", "lms", "models", "monitoring", "outbox", "phone",
-    "preview", "receipts", "refusals", "reports", "retention", "support", "throttling", "toggles",
+    "access", "answered", "coached_courses", "cohorts", "conf", "consent", "course_csv", "course_runs",
+    "dashboard_card", "decisions", "disclosures", "eligibility", "evidence", "faults", "ledger", "lms", "models",
+    "monitoring", "outbox", "phone", "preview", "receipts", "refusals", "reports", "retention", "support",
+    "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
     "account_settings", "admin", "checks", "course_doors", "dashboard", "forms", "management", "middleware",

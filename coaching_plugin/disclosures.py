@@ -1,5 +1,6 @@
 """Which words a learner agrees to: the current disclosure in the learner's language, as it is shown."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from string import Template
 
@@ -49,19 +50,37 @@ def current(language: str | None = None) -> ShownDisclosure:
     Where that version lacks the language, its nearest is shown: the same language elsewhere, the site's own, English.
     Raises ``Disclosure.DoesNotExist`` where nothing is published.
     """
-    published = {row.language.lower(): row for row in _newest_version()}
+    published = _newest_version()
     if not published:
         raise Disclosure.DoesNotExist("No disclosure is published.")
-    wanted = language or translation.get_language() or settings.LANGUAGE_CODE
-    for candidate in (*_nearest(wanted, published), *_nearest(settings.LANGUAGE_CODE, published), FALLBACK_LANGUAGE):
-        if candidate in published:
-            return _shown(published[candidate])
-    return _shown(next(iter(published.values())))
+    return as_shown(serving(language or translation.get_language() or settings.LANGUAGE_CODE, published))
+
+
+def serving(language: str, version: Collection[Disclosure]) -> Disclosure:
+    """Return which of the disclosures of a version a reader of ``language`` is shown: the nearest."""
+    available = {disclosure.language.lower(): disclosure for disclosure in version}
+    for candidate in (*_nearest(language, available), *_nearest(settings.LANGUAGE_CODE, available), FALLBACK_LANGUAGE):
+        if candidate in available:
+            return available[candidate]
+    return next(iter(available.values()))
+
+
+def as_shown(disclosure: Disclosure) -> ShownDisclosure:
+    """Return a disclosure, a draft too, as a learner would read it now: with today's names."""
+    return ShownDisclosure(
+        disclosure,
+        {
+            "site_name": lms.site_name(),
+            "partner_name": conf.partner_name(),
+            "minimum_age": str(conf.minimum_age()),
+            "privacy_url": lms.absolute_url(conf.privacy_url()),
+        },
+    )
 
 
 def named(sha256: str) -> ShownDisclosure | None:
     """Return the current disclosure, in whatever language, whose words as shown have this SHA-256; else None."""
-    shown = (_shown(row) for row in _newest_version())
+    shown = (as_shown(row) for row in _newest_version())
     return next((candidate for candidate in shown if candidate.sha256 == sha256), None)
 
 
@@ -76,15 +95,3 @@ def _nearest(wanted: str, available: dict[str, Disclosure]) -> list[str]:
     wanted = wanted.lower()
     base = wanted.partition("-")[0]
     return [wanted, base, *sorted(language for language in available if language.partition("-")[0] == base)]
-
-
-def _shown(disclosure: Disclosure) -> ShownDisclosure:
-    return ShownDisclosure(
-        disclosure,
-        {
-            "site_name": lms.site_name(),
-            "partner_name": conf.partner_name(),
-            "minimum_age": str(conf.minimum_age()),
-            "privacy_url": lms.absolute_url(conf.privacy_url()),
-        },
-    )

@@ -11,9 +11,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
     "access", "answered", "coached_courses", "cohorts", "conf", "consent", "course_csv", "course_runs",
-    "dashboard_card", "decisions", "disclosures", "eligibility", "evidence", "faults", "ledger", "lms", "models",
-    "monitoring", "outbox", "phone", "preview", "receipts", "refusals", "reports", "retention", "support",
-    "throttling", "toggles",
+    "dashboard_card", "decisions", "disclosure_versions", "disclosures", "eligibility", "evidence", "faults",
+    "ledger", "lms", "models", "monitoring", "outbox", "phone", "preview", "receipts", "refusals", "reports",
+    "retention", "support", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {
     "account_settings", "admin", "checks", "course_doors", "dashboard", "forms", "management", "middleware",

@@ -123,6 +123,7 @@ class CoachedCourseAdmin(admin.ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": _("Import coached course runs"),
+            "subtitle": None,
             "opts": self.opts,
             "form": form,
             "problems": problems[:SHOWN_PROBLEMS],

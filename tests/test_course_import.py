@@ -4,7 +4,7 @@ import pytest
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, connections
 from django.db.models import QuerySet
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -17,6 +17,7 @@ from coaching_plugin import coached_courses, course_csv
 from coaching_plugin.models import CoachedCourse
 from tests import factories
 from tests.factories import LIST1, MB101, MB102, PLAIN, PROGRAM_UUID
+from tests.test_concurrency import meanwhile
 
 pytestmark = pytest.mark.django_db
 
@@ -393,6 +394,28 @@ def test_whatever_is_uploaded_is_imported_whole_or_not_at_all(admin, content):
         assert response.status_code == 200
         assert response.context["problems"] or response.context["form"].errors
         assert table() == before
+
+
+# Two at once
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="real locks are wanted")
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.parametrize("isolation", ["read committed", "repeatable read"])
+@pytest.mark.parametrize("attempt", range(5))
+def test_two_operators_import_at_once_and_each_run_is_there_once(admin, monkeypatch, isolation, attempt):
+    monkeypatch.setitem(connections["default"].settings_dict["OPTIONS"], "isolation_level", isolation)
+    other = Client()
+    other.force_login(User.objects.get(username="operator"))
+    responses = meanwhile(
+        lambda: upload(admin, lines(MB101, MB102, LIST1)),
+        lambda: upload(other, lines(LIST1, MB102, MB101)),
+    )
+    assert set(stored()) == {MB101, MB102, LIST1}
+    for response in responses:
+        if response.status_code != 302:
+            assert "The database refused it." in response.content.decode()
+    assert 302 in [response.status_code for response in responses]
 
 
 # Who may

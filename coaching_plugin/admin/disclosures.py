@@ -149,7 +149,8 @@ class DisclosureAdmin(admin.ModelAdmin):
 
     def changelist_view(self, request, extra_context=None):
         """Show the list with the buttons that the operator may press."""
-        newest, unpublished = disclosure_versions.newest(), disclosure_versions.unpublished()
+        newest = disclosure_versions.newest()
+        unpublished = disclosure_versions.unpublished(since=newest)
         buttons = {
             "newest": newest,
             "unpublished": unpublished if self.has_change_permission(request) else [],

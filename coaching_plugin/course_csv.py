@@ -114,7 +114,7 @@ def _read(content: bytes) -> tuple[list[_Run], list[Problem]]:
     for line, cells in records:
         try:
             if len(cells) != len(columns):
-                raise ValueError(_("This line has not as many cells as the first."))
+                raise ValueError(_("This line does not have as many cells as the first."))
             values = {column: _COLUMNS[column](cell) for column, cell in zip(columns, cells, strict=True)}
         except ValueError as error:
             problems.append(Problem(str(error), line))

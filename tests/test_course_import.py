@@ -222,9 +222,9 @@ REFUSED = {
     ),
     "too few cells": (
         lines(MB101, header="course_key,active"),
-        [(2, "This line has not as many cells as the first.")],
+        [(2, "This line does not have as many cells as the first.")],
     ),
-    "too many cells": (lines(f"{MB101},true"), [(2, "This line has not as many cells as the first.")]),
+    "too many cells": (lines(f"{MB101},true"), [(2, "This line does not have as many cells as the first.")]),
     "an unknown column": (
         lines(f"{MB101},x", header="course_key,phone"),
         [(1, "Column 2 has none of these names: course_key, program_title, program_uuid, active.")],

@@ -138,7 +138,7 @@ class DisclosureAdmin(admin.ModelAdmin):
         """Delete a draft, once the operator has said so twice."""
         return self._unless_published(request, super().delete_view, object_id, extra_context)
 
-    @admin.action(description=gettext_lazy("Delete selected %(verbose_name_plural)s"), permissions=["delete"])
+    @admin.action(description=delete_selected.short_description, permissions=["delete"])  # type: ignore[attr-defined]
     def delete_selected(self, request, queryset):
         """Delete the selected drafts; nothing, where something published is among them."""
         if queryset.filter(published_at__isnull=False).exists():

@@ -122,6 +122,7 @@ def test_it_may_be_written_in_any_way_that_a_spreadsheet_writes_it(admin, conten
 
 def test_what_is_there_is_overwritten_by_the_operators_word(admin):
     factories.coach_courses()
+    assert coached_courses.is_coached(MB101)
     content = lines(
         f"{MB101},Other,false", f"{MB102},Demo MicroBachelors,true", header="course_key,program_title,active"
     )
@@ -207,6 +208,10 @@ REFUSED = {
     "too long": (lines(LONG_KEY), [(2, MALFORMED)]),
     "twice": (lines(MB101, LIST1, MB101), [(4, "Line 2 has this course run already.")]),
     "twice, spelled differently": (lines(MB101, f" {MB101}  "), [(3, "Line 2 has this course run already.")]),
+    "twice, in another case": (
+        lines(MB101, str(MB101).replace("MB", "mb")),
+        [(3, "Line 2 has this course run already.")],
+    ),
     "three times": (lines(MB101, MB101, MB101), [(line, "Line 2 has this course run already.") for line in (3, 4)]),
     "a long title": (
         lines(f"{MB101},{'x' * 256}", header="course_key,program_title"),

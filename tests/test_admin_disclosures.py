@@ -1,5 +1,8 @@
 """How operators write, preview and publish the disclosure, and that nothing they do changes what is published."""
 
+from string import Template
+
+import hypothesis
 import pytest
 from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
@@ -8,8 +11,11 @@ from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from coaching_plugin import consent, disclosure_versions, disclosures
+from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.models import Disclosure
 from tests import factories
 from tests.factories import TYPED, evidence
@@ -154,6 +160,21 @@ def test_a_dollar_sign_is_written_twice_and_names_may_go_without_braces():
     assert shown.text.startswith("Sandbox Academy takes $5 for InsideTrack: http")
 
 
+@hypothesis.settings(deadline=None)
+@given(
+    st.lists(st.sampled_from(["$", "{", "}", "$$", "\n", "\t", "x", "${minimum_age}"]) | st.text(max_size=3)).map(
+        "".join
+    )
+)
+@example("")
+@example("$\u0131d ${s\u0131te_name}")
+def test_whatever_is_written_is_refused_or_can_be_filled_in_to_the_last(more):
+    body = f"{WORDS}{more}"
+    if not disclosure_versions.problems_of(body):
+        names = dict.fromkeys(disclosure_versions.PLACEHOLDERS, "name")
+        assert ShownDisclosure(Disclosure(body=body), names).text == Template(body).substitute(names)
+
+
 def test_what_can_be_filled_in_is_what_is_filled_in():
     assert set(disclosures.current().values) == set(disclosure_versions.PLACEHOLDERS)
     assert all(disclosure_versions.problems_of(row.body) == [] for row in Disclosure.objects.all()), "what is shipped"
@@ -230,6 +251,13 @@ def test_what_is_published_is_shown_and_has_nothing_to_edit(published):
         "#disclosure_form textarea, #disclosure_form input[type=text], #disclosure_form [name=_save]"
     )
     assert not page.select(".deletelink")
+
+
+def test_the_page_of_one_leads_to_its_preview(published):
+    browser = operator()
+    for row in (published, draft()):
+        page = page_of(browser.get(change_page(row)))
+        assert page.select_one(".object-tools a")["href"] == f"{version_page(row.version)}#en"
 
 
 def test_to_edit_what_is_published_changes_nothing_and_is_told(published):
@@ -533,16 +561,11 @@ def test_what_learners_must_not_be_shown_is_not_published(languages, body, probl
 def test_an_older_version_is_not_published():
     draft()
     publish_quietly(3, "en")
-    response = publish(operator())
+    browser = operator()
+    response = publish(browser)
     assert "Version 3 is published, and nobody is shown an older one." in response.content.decode()
     assert Disclosure.objects.filter(version=2, published_at=None).exists()
-    assert "Nobody is shown this version: version 3 is newer." in operator_page(version_page(2))
-
-
-def operator_page(url):
-    client = Client()
-    client.force_login(User.objects.get(username="operator"))
-    return client.get(url).content.decode()
+    assert "Nobody is shown this version: version 3 is newer." in browser.get(version_page(2)).content.decode()
 
 
 def test_what_is_published_already_is_not_published_again():

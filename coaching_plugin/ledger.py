@@ -3,7 +3,6 @@
 import hashlib
 import json
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -80,19 +79,13 @@ def holds_personal_data(consent: CoachingConsent) -> bool:
     return bool(consent.phone_number) or consent.events.exclude(salt="").exclude(kind=ConsentEvent.Kind.ERASED).exists()
 
 
-def verify(consents: QuerySet[CoachingConsent], chunk_size: int = 500) -> Iterator[Break | None]:
+def verify_one(consent: CoachingConsent) -> Break | None:
     """
-    Walk the chains of ``consents``, oldest learner first, in constant memory; yield None for one that holds.
+    Return the first broken event of one learner's chain, or None where it holds.
 
     What this finds: events edited, removed, put in or exchanged by anyone who did not also rewrite the hashes that
     follow and the head on the consent row.
     """
-    for consent in consents.order_by("pk").prefetch_related("events__disclosure").iterator(chunk_size):
-        yield verify_one(consent)
-
-
-def verify_one(consent: CoachingConsent) -> Break | None:
-    """Return the first broken event of one learner's chain, or None where it holds."""
     previous_hash, sequence = "", 0
     events = list(consent.events.all())
     last_erasure = max((event.sequence for event in events if event.kind == ConsentEvent.Kind.ERASED), default=0)

@@ -10,7 +10,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
-    "access", "answered", "coached_courses", "cohorts", "conf", "consent", "course_csv", "course_runs",
+    "access", "answered", "audit", "coached_courses", "cohorts", "conf", "consent", "course_csv", "course_runs",
     "dashboard_card", "decisions", "disclosure_versions", "disclosures", "eligibility", "evidence", "faults",
     "ledger", "lms", "models", "monitoring", "outbox", "phone", "preview", "receipts", "refusals", "reports",
     "retention", "support", "throttling", "toggles",

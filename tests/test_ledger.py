@@ -1,6 +1,7 @@
 """The chain verifies, and each kind of tampering is found, by the command that operators run."""
 
 import json
+from dataclasses import fields
 from datetime import datetime
 from io import StringIO
 
@@ -10,7 +11,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from coaching_plugin import consent, ledger
+from coaching_plugin import audit, consent, ledger
 from coaching_plugin.models import AppendOnlyError, CoachingConsent, ConsentEvent, Disclosure, Door
 from tests import factories
 from tests.factories import CANADIAN, NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
@@ -243,12 +244,81 @@ def test_an_edited_head_is_found(chain, neighbour, column, value):
         verify()
 
 
-def test_a_chain_cut_whole_with_its_head_is_all_that_goes_unnoticed_here(chain):
-    """As the design says: who rewrites the events and the head is found by heads that were exported, and not here."""
+def test_a_chain_cut_whole_with_its_row_is_all_that_goes_unnoticed_here(chain):
+    """As the design says: who rewrites the events and the row is found by heads that were exported, and not here."""
     tamper("DELETE FROM {events} WHERE consent_id = %s AND sequence = 4", chain.pk)
     third = ConsentEvent.objects.get(consent=chain, sequence=3)
     tamper("UPDATE {consents} SET last_sequence = 3, last_hash = %s WHERE id = %s", third.hash, chain.pk)
+    with pytest.raises(CommandError, match=f"the row of consent {chain.partner_id} .*: status"):
+        verify()
+    tamper("UPDATE {consents} SET status = 'consented' WHERE id = %s", chain.pk)
     assert "1 learner(s)" in verify()
+
+
+# The row beside the chain
+
+
+@pytest.fixture
+def eventful(chain):
+    """The row of a learner of whom all was recorded that there is, but for an erasure."""
+    learner = chain.user
+    consent.opt_out(learner, evidence(Door.PARTNER), "stop")
+    consent.do_not_ask(learner, evidence(Door.ADMIN, actor_id=7), "asked by phone")
+    assert "1 learner(s)" in verify()
+    return chain
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("status", "consented"),
+        ("status", "undecided"),
+        ("phone_number", "+12025550100"),
+        ("phone_number", ""),
+        ("disclosure_id", None),
+        ("asked_at", None),
+        ("asked_at", "2020-01-01 00:00:00"),
+        ("answered_at", None),
+        ("answered_at", "2020-01-01 00:00:00"),
+        ("do_not_ask", False),
+        ("opted_out_at", None),
+        ("opted_out_at", "2020-01-01 00:00:00"),
+        ("erased_at", "2020-01-01 00:00:00"),
+    ],
+)
+def test_a_row_that_was_changed_without_an_event_is_named(eventful, column, value):
+    tamper(f"UPDATE {{consents}} SET {column} = %s WHERE id = %s", value, eventful.pk)
+    with pytest.raises(CommandError, match=rf"the row of consent {eventful.partner_id} .*: {column}\."):
+        verify()
+
+
+def test_every_column_that_events_tell_of_is_held_against_them():
+    bookkeeping = {"id", "user_id", "partner_id", "last_sequence", "last_hash"}
+    # No event tells of the card, and what the partner was told when there was none is not known to the ledger.
+    untold = {"card_dismissed_at", "changed_at"}
+    columns = {field.attname for field in CoachingConsent._meta.concrete_fields}
+    assert columns - bookkeeping - untold == {field.name for field in fields(audit.Told)}
+
+
+@pytest.mark.parametrize(
+    "kind", ["asked", "declined", "withdrawn", "phone_changed", "opted_out", "do_not_ask", "dreamt"]
+)
+def test_an_event_that_cannot_follow_is_named_though_the_chain_is_made_by_the_rules(eventful, kind):
+    """Whoever appends one has made its head on the row, too."""
+    forger = CoachingConsent.objects.get(pk=eventful.pk)
+    ledger.append(forger, kind, door=Door.API)
+    forger.save()
+    assert ledger.verify_one(forger) is None
+    with pytest.raises(CommandError, match=f"event 7 of consent {forger.partner_id}: it cannot follow"):
+        verify()
+
+
+def test_a_change_between_reading_row_and_events_is_no_break(chain):
+    """On a site that lives, somebody answers meanwhile."""
+    stale = CoachingConsent.objects.get(pk=chain.pk)
+    consent.ask_again(chain.user, evidence(Door.ADMIN), "they wrote to us")
+    assert ledger.verify_one(stale) is not None
+    assert audit.of(stale).is_sound
 
 
 def test_the_first_event_taken_away_is_named(chain):

@@ -11,7 +11,7 @@ from django.db import connection
 from django.test import Client
 from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 
-from coaching_plugin import answered, consent, disclosures, ledger
+from coaching_plugin import answered, audit, consent, disclosures
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door, PartnerDelivery
 from coaching_plugin.partner import roster
 from coaching_plugin.partner.channels import DeliveryError, MessageChannel, RosterChannel
@@ -113,7 +113,7 @@ def kinds(learner):
 
 
 def assert_chain_holds():
-    assert [broken for broken in ledger.verify(CoachingConsent.objects.all()) if broken] == []
+    assert [verdict for _, verdict in audit.of_each(CoachingConsent.objects.all()) if not verdict.is_sound] == []
 
 
 def traces(*personal):

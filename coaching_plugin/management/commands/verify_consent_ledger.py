@@ -1,24 +1,30 @@
-"""``verify_consent_ledger``: walk the chain of every learner's consent events."""
+"""``verify_consent_ledger``: walk the chain of every learner's consent events, and hold their row against it."""
 
 from django.core.management.base import BaseCommand, CommandError
 
-from coaching_plugin import ledger
+from coaching_plugin import audit
 from coaching_plugin.models import CoachingConsent
 
 
 class Command(BaseCommand):
-    """Finds edits and cuts by anyone but a person who rewrites the events and the heads on the consent rows."""
+    """Finds edits and cuts by anyone but a person who rewrites the events and the consent rows beside them."""
 
-    help = "Verify the consent ledger. Names the first broken event and exits 1 where one is found."
+    help = (
+        "Verify the consent ledger. Names the first broken event, or the first consent row that is not where its "
+        "events left it, and exits 1 where one is found."
+    )
 
     def handle(self, *args, **options):
         """Walk the chains; report the first break, or how many learners' chains hold."""
         intact = 0
-        for broken in ledger.verify(CoachingConsent.objects.all()):
-            if broken:
-                raise CommandError(
-                    f"Broken: event {broken.sequence} of consent {broken.partner_id}: {broken.problem}. "
-                    f"{intact} chain(s) before it hold."
-                )
+        for consent, verdict in audit.of_each(CoachingConsent.objects.all()):
+            if not verdict.is_sound:
+                raise CommandError(f"Broken: {_said(consent, verdict)}. {intact} chain(s) before it hold.")
             intact += 1
-        self.stdout.write(f"Intact: the chains of {intact} learner(s).")
+        self.stdout.write(f"Intact: the chains of {intact} learner(s), and the rows beside them.")
+
+
+def _said(consent: CoachingConsent, verdict: audit.Verdict) -> str:
+    if broken := verdict.broken:
+        return f"event {broken.sequence} of consent {broken.partner_id}: {broken.problem}"
+    return f"the row of consent {consent.partner_id} is not where its events left it: {', '.join(verdict.differing)}"

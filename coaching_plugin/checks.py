@@ -129,7 +129,7 @@ def _logged_paths() -> list[CheckMessage]:
         return []
     return [
         Warning(
-            "Phone numbers and names that learners send us would be written to the tracking log: "
+            "What learners and operators send us, phone numbers and names, would be written to the tracking log: "
             f"TRACKING_IGNORE_URL_PATTERNS lacks {', '.join(missing)}.",
             hint=f"{_REPLACED.format(name='it')} Use TRACKING_IGNORE_URL_PATTERNS.append(...) there instead of "
             f"assigning it, or name these as well: {missing!r}",

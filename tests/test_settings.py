@@ -14,7 +14,8 @@ from types import SimpleNamespace
 
 import pytest
 from django.conf import settings as running
-from django.urls import URLPattern, get_resolver
+from django.contrib import admin
+from django.urls import URLPattern, get_resolver, reverse
 from django.urls.resolvers import RoutePattern
 from django.utils import timezone
 from django.utils.module_loading import import_string
@@ -193,8 +194,9 @@ def test_the_middleware_comes_last_and_once(kind):
 def test_unlogged_paths_are_merged(kind):
     present = kind(["^/event", "^/api/coaching/"])
     settings = applied(common, production, TRACKING_IGNORE_URL_PATTERNS=present)
-    assert list(settings.TRACKING_IGNORE_URL_PATTERNS) == ["^/event", "^/api/coaching/", "^/coaching/"]
-    assert set(applied().TRACKING_IGNORE_URL_PATTERNS) == {"^/coaching/", "^/api/coaching/"}
+    merged = ["^/event", "^/api/coaching/", "^/coaching/", "^/admin/coaching_plugin/"]
+    assert list(settings.TRACKING_IGNORE_URL_PATTERNS) == merged
+    assert set(applied().TRACKING_IGNORE_URL_PATTERNS) == set(merged[1:])
 
 
 @pytest.mark.parametrize("kind", [str, Path])
@@ -246,6 +248,16 @@ def test_none_of_our_urls_is_logged(name):
     assert match.view_name == f"coaching:{name}", "these are the URLs that the LMS has"
 
 
+def test_no_page_of_ours_in_the_admin_is_logged():
+    """An operator types there what learners are found by."""
+    ours = [model for model in admin.site._registry if model._meta.app_label == "coaching_plugin"]
+    assert ours
+    for model in ours:
+        path = reverse(f"admin:coaching_plugin_{model._meta.model_name}_changelist")
+        for settings in (applied(), applied(production), running):
+            assert any(re.match(pattern, path) for pattern in settings.TRACKING_IGNORE_URL_PATTERNS)
+
+
 def test_the_urls_are_all_there():
     assert {
         "consent",
@@ -259,7 +271,9 @@ def test_the_urls_are_all_there():
     } <= set(PATHS)
 
 
-@pytest.mark.parametrize("path", ["/", "/dashboard", "/courses/coaching/", "/coaching", "/api/coach/", "/x/coaching/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/dashboard", "/courses/coaching/", "/coaching", "/api/coach/", "/x/coaching/", "/admin/auth/user/"]
+)
 def test_what_is_not_ours_is_logged_still(path):
     assert not any(re.match(pattern, path) for pattern in common.TRACKING_IGNORE_URL_PATTERNS)
 

@@ -11,8 +11,9 @@ COURSE_DOOR_MIDDLEWARE = "coaching_plugin.middleware.CourseDoorMiddleware"
 # The folder of what the platform renders with Mako.
 MAKO_TEMPLATES = str(Path(__file__).parents[1] / "mako_templates")
 
-# The platform's tracking middleware logs GET and POST parameters: a phone number has no place in a log.
-TRACKING_IGNORE_URL_PATTERNS = [r"^/coaching/", r"^/api/coaching/"]
+# The platform's tracking middleware logs GET and POST parameters: a phone number has no place in a log. In the admin,
+# operators type what learners are found by.
+TRACKING_IGNORE_URL_PATTERNS = [r"^/coaching/", r"^/api/coaching/", r"^/admin/coaching_plugin/"]
 
 
 def plugin_settings(settings):

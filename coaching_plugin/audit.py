@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import gettext_noop
 
 from coaching_plugin import ledger
 from coaching_plugin.models import CoachingConsent, ConsentEvent
@@ -128,7 +129,7 @@ def _judge(consent: CoachingConsent) -> Verdict:
     told, impossible = Told(), None
     for event in consent.events.all():
         if impossible is None and not told.may_follow(event):
-            problem = "it cannot follow the events before it"
+            problem = gettext_noop("it cannot follow the events before it")
             impossible = ledger.Break(str(consent.partner_id), event.sequence, problem)
         told.go_on(event)
     differing = tuple(name for name, value in vars(told).items() if not _agree(value, getattr(consent, name)))

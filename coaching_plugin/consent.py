@@ -27,6 +27,8 @@ class Outcome:
     refusals: tuple[Refusal, ...] = field(default=())
     # Whether a consent stood till then. Only what the partner reports asks that.
     ends_consent: bool = False
+    # Whether anything was changed, and so recorded. Only what an operator does asks that.
+    is_changed: bool = False
 
     @property
     def is_refused(self) -> bool:
@@ -108,14 +110,15 @@ def decline(user, evidence: Evidence) -> Outcome:
 
 
 def withdraw(user, evidence: Evidence, reason: str) -> Outcome:
-    """Withdraw a standing consent, for the reason (a code) given; nothing happens where there is none."""
+    """Withdraw a standing consent, for the reason given, a code or words; nothing happens where there is none."""
     if not CoachingConsent.objects.filter(user_id=user.id).exists():
         return Outcome(standing(user))
     # Locked whatever its status: a consent may be on its way that is not committed yet.
     with _locked(user) as consent:
-        if consent.is_consented:
+        stands = consent.is_consented
+        if stands:
             _withdraw(consent, evidence, reason)
-        return Outcome(consent)
+        return Outcome(consent, is_changed=stands)
 
 
 def change_phone(user, phone_number: str | None, evidence: Evidence) -> Outcome:
@@ -181,21 +184,23 @@ def opt_out(user, evidence: Evidence, reason: str = "") -> Outcome:
 def do_not_ask(user, evidence: Evidence, reason: str) -> Outcome:
     """Have a learner never asked, on an operator's word; a consent that stands goes on standing."""
     with _locked(user) as consent:
-        if not consent.do_not_ask:
+        is_new = not consent.do_not_ask
+        if is_new:
             consent.do_not_ask = True
             _record(consent, Kind.DO_NOT_ASK, evidence, reason=reason)
-        return Outcome(consent)
+        return Outcome(consent, is_changed=is_new)
 
 
 def ask_again(user, evidence: Evidence, reason: str) -> Outcome:
     """Have a learner who declined, withdrew or was not to be asked be asked once more; a consent stays as it is."""
     with _locked(user) as consent:
-        if consent.has_answered and not consent.is_consented:
+        is_over = consent.has_answered and not consent.is_consented
+        if is_over:
             consent.status = Status.UNDECIDED
             consent.do_not_ask = False
             consent.asked_at = consent.answered_at = None
             _record(consent, Kind.ASK_AGAIN, evidence, reason=reason)
-        return Outcome(consent)
+        return Outcome(consent, is_changed=is_over)
 
 
 def dismiss_card(user) -> None:

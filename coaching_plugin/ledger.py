@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.models import CoachingConsent, ConsentEvent
@@ -18,7 +19,7 @@ SALT_BYTES = 32
 
 @dataclass(frozen=True)
 class Break:
-    """Where a learner's chain does not hold, and why."""
+    """Where a learner's chain does not hold, and why: ``problem`` is in English, and can be translated."""
 
     partner_id: str
     sequence: int
@@ -96,7 +97,9 @@ def verify_one(consent: CoachingConsent) -> Break | None:
             return Break(str(consent.partner_id), sequence, problem)
         previous_hash = event.hash
     if (consent.last_sequence, consent.last_hash) != (sequence, previous_hash):
-        return Break(str(consent.partner_id), sequence + 1, "the chain ends before the head on the consent row")
+        return Break(
+            str(consent.partner_id), sequence + 1, gettext_noop("the chain ends before the head on the consent row")
+        )
     return None
 
 
@@ -104,20 +107,20 @@ def _problem(
     event: ConsentEvent, sequence: int, previous_hash: str, consent: CoachingConsent, erased: bool
 ) -> str | None:
     if event.sequence != sequence:
-        return "an event is missing"
+        return gettext_noop("an event is missing")
     if event.previous_hash != previous_hash:
-        return "it does not follow the event before it"
+        return gettext_noop("it does not follow the event before it")
     if event.hash != _hash(event):
-        return "it was changed"
+        return gettext_noop("it was changed")
     if consent.user_id is not None and event.learner_id != consent.user_id:
-        return "it belongs to another learner"
+        return gettext_noop("it belongs to another learner")
     if event.disclosure and event.disclosure.sha256 != event.disclosure.digest(event.disclosure.body):
-        return "the words of its disclosure were changed"
+        return gettext_noop("the words of its disclosure were changed")
     blank = not (event.salt or event.phone_number or event.ip or event.user_agent)
     if blank and erased:
         return None
     if event.personal_digest != _personal_digest(event):
-        return "its number, IP address or user agent were changed"
+        return gettext_noop("its number, IP address or user agent were changed")
     return None
 
 

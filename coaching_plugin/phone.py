@@ -77,6 +77,11 @@ def is_e164(text: str) -> bool:
     return _E164.fullmatch(text) is not None
 
 
+def is_in(text: str, regions: Sequence[str]) -> bool:
+    """Say whether a number that can be called stands anywhere in a text; without ``+``, it is one of ``regions``."""
+    return any(phonenumbers.PhoneNumberMatcher(_visible(text), region).has_next() for region in regions)
+
+
 def national_format(e164: str) -> str:
     """Return an E.164 number as people in its country write it; anything else comes back as it is, for display only."""
     try:

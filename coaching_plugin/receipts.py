@@ -141,10 +141,9 @@ class HistoryEntry:
     @property
     def why(self) -> list[str]:
         """The reasons, if any is stored."""
-        codes = self.event.reason.split()
-        if codes and all(code in REASONS for code in codes):
+        if codes := codes_of(self.event):
             return [str(REASONS[code]) for code in codes]
-        if codes and self.event.kind == Kind.OPTED_OUT:
+        if self.event.reason and self.event.kind == Kind.OPTED_OUT:
             return [_("Your word for it: %(word)s") % {"word": self.event.reason.replace("_", " ").upper()}]
         return [self.event.reason] if self.event.reason else []
 
@@ -180,6 +179,15 @@ def of(user) -> Receipt | None:
         return None
     events = tuple(standing.events.select_related("disclosure").order_by("sequence"))
     return Receipt(standing, events, _last_agreement(standing, events))
+
+
+def codes_of(event: ConsentEvent) -> list[str]:
+    """Return the core's codes that an event has for its reason; none where the reason is in words, or missing."""
+    if event.door == Door.ADMIN and event.actor_id is not None:
+        # An operator who writes "retirement" means the word.
+        return []
+    codes = event.reason.split()
+    return codes if all(code in REASONS for code in codes) else []
 
 
 def shared_data() -> dict[str, str]:

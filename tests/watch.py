@@ -31,7 +31,7 @@ PERSONAL = re.compile(
     re.VERBOSE,
 )
 _ESCAPED = re.compile(r"\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2}))", re.IGNORECASE)
-_OURS = re.compile("/(api/)?coaching/")
+_OURS = re.compile("/((api/)?coaching|admin/coaching_plugin)/")
 _RECORD_HAS = vars(logging.makeLogRecord({})).keys()
 
 

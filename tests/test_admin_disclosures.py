@@ -217,10 +217,10 @@ def test_a_version_older_than_the_newest_is_refused():
     }
 
 
-@pytest.mark.parametrize("language", ["en", "EN"])
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(("version", "language"), [(1, "en"), (2, "en"), (2, "EN"), (2, "pt-BR"), (2, "PT-br")])
 def test_a_version_has_a_language_once(version, language):
     draft()
+    draft(language="pt-BR")
     # Of the same letters, Django's own words.
     assert "already" in str(errors(operator().post(ADD, form(version=version, language=language))))
 

@@ -318,7 +318,8 @@ def test_active_means_then_or_later(show_all, kind, seconds, reached):
 
 
 @pytest.mark.parametrize(("key", "mode", "days", "reached"), [
-    (MB102, "verified", 1, 1), (MB102, "verified", 0, 0), (MB102, "verified", -1, 0), (MB102, "audit", 1, 0), (factories.PLAIN, "verified", 1, 0),
+    (MB102, "verified", 1, 1), (MB102, "verified", 0, 0),
+    (MB102, "verified", -1, 0), (MB102, "audit", 1, 0), (factories.PLAIN, "verified", 1, 0),
 ])  # fmt: skip
 def test_another_run_is_a_coached_one_entered_after_being_asked(show_all, key, mode, days, reached):
     asked_at = NOW - timedelta(days=40)

@@ -83,7 +83,7 @@ def active_since(
     moment, day = _moment_and_day(since)
     completed = tables.completion.objects.filter(user_id=user_id, modified__gte=moment, **within("context_key"))
     engaged = tables.engagement.objects.filter(user_id=user_id, date__gte=day, **within("course_key"))
-    # Wrapped in COALESCE, course and time fit no index but that of the learner: see ``lms.enrollment_facts``.
+    # Wrapped in COALESCE, course and time fit no index but that of the learner: see ``enrollments.facts``.
     states = tables.courseware_state.objects.annotate(
         run=Coalesce("course_id", Value(""), output_field=CharField()),
         changed=Coalesce("modified", "created", output_field=DateTimeField()),

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from django.utils import timezone
 from opaque_keys.edx.keys import CourseKey
 
-from coaching_plugin import coached_courses, conf, lms
-from coaching_plugin.lms import EnrollmentFacts
+from coaching_plugin import coached_courses, conf, enrollments
+from coaching_plugin.enrollments import EnrollmentFacts
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def explain(user, entering: CourseKey | None = None, *, entering_each: bool = Fa
         entering_each: whether the facts of each course run tell of a role in that one.
     """
     rules = Rules.now()
-    facts = lms.enrollment_facts(
+    facts = enrollments.facts(
         user.id,
         coached_courses.keys(),
         modes=rules.modes,

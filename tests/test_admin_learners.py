@@ -168,23 +168,19 @@ def test_a_short_one_has_no_pages(withdrawn):
 
 @pytest.fixture
 def template(tmp_path, settings):
-    """A template for the explanation that is found first, and shows enough to know it by."""
+    """A template for the explanation that is found first."""
     path = tmp_path / "admin" / "coaching_plugin" / "explanation.html"
     path.parent.mkdir(parents=True)
-    path.write_text("<p>{{ explanation.summary }} {{ explanation.user_id }}</p>")
     (django, *others) = settings.TEMPLATES
     settings.TEMPLATES = [{**django, "DIRS": [tmp_path, *django["DIRS"]]}, *others]
     return path
 
 
-def explains(user):
-    return support.Explanation(user.pk, True, "Because <b>so</b>, learner", (), (), ())
-
-
-def test_the_explanation_is_shown(learner, monkeypatch, template):
-    monkeypatch.setattr(support, "explain", explains)
+def test_the_explanation_is_shown(learner):
     response = operator().get(page_of(learner))
-    assert f"Because <b>so</b>, learner {learner.pk}" in text(response)
+    explanation = support.explain(learner)
+    assert explanation.summary in text(response)
+    assert [str(run.course_key) in text(response) for run in explanation.runs] == [True] * len(explanation.runs) != []
     assert NOT_EXPLAINED not in text(response)
 
 
@@ -201,8 +197,7 @@ def test_an_explanation_that_fails_costs_only_itself(withdrawn, monkeypatch, cap
     assert "RuntimeError" in record.message
 
 
-def test_an_explanation_that_cannot_be_rendered_costs_only_itself(withdrawn, monkeypatch, template, caplog):
-    monkeypatch.setattr(support, "explain", explains)
+def test_an_explanation_that_cannot_be_rendered_costs_only_itself(withdrawn, template, caplog):
     template.write_text("{% no_such_tag %}")
     response = operator().get(page_of(withdrawn))
     assert NOT_EXPLAINED in text(response)
@@ -241,7 +236,7 @@ def test_the_record_of_a_deleted_account_has_all_but_what_the_account_had(withdr
     assert len(entries(response)) == 6
     assert username not in text(response)
     assert not soup(response).select(".coaching-buttons a")
-    assert "Why they are asked" not in text(response)
+    assert "Asked, or not, and why" not in text(response)
 
 
 # Who may see what
@@ -265,6 +260,19 @@ def test_the_account_is_linked_for_who_may_open_it(learner, permission):
     response = operator("view_coachingconsent", *filter(None, [permission])).get(page_of(learner))
     links = soup(response).select(f'a[href="{reverse("admin:auth_user_change", args=[learner.pk])}"]')
     assert len(links) == (1 if permission else 0)
+
+
+@pytest.mark.parametrize("permission", ["view_partnerdelivery", "change_partnerdelivery", None])
+def test_deliveries_are_linked_for_who_may_see_them(withdrawn, permission):
+    response = operator("view_coachingconsent", *filter(None, [permission])).get(page_of(withdrawn))
+    deliveries = reverse("admin:coaching_plugin_partnerdelivery_changelist")
+    link = f"{deliveries}?partner_id={withdrawn.coaching_consent.partner_id}"
+    assert len(soup(response).select(f'a[href="{link}"]')) == (1 if permission else 0)
+
+
+def test_of_whom_the_partner_never_heard_there_are_no_deliveries(learner):
+    consent.decline(learner, evidence())
+    assert "deliveries to the partner" not in text(operator().get(page_of(learner)))
 
 
 def test_who_may_not_see_consents_sees_no_page(withdrawn):

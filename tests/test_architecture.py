@@ -11,8 +11,8 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 PLATFORM = {"common", "completion", "lms", "openedx", "xmodule"}
 CORE = {
     "access", "answered", "audit", "coached_courses", "cohorts", "conf", "consent", "course_csv", "course_runs",
-    "dashboard_card", "decisions", "disclosure_versions", "disclosures", "eligibility", "evidence", "faults",
-    "ledger", "lms", "models", "monitoring", "outbox", "phone", "preview", "receipts", "refusals", "reports",
+    "dashboard_card", "decisions", "disclosure_versions", "disclosures", "eligibility", "enrollments", "evidence",
+    "faults", "ledger", "lms", "models", "monitoring", "outbox", "phone", "preview", "receipts", "refusals", "reports",
     "retention", "support", "throttling", "toggles",
 }  # fmt: skip
 DOORS = {

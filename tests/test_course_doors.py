@@ -334,7 +334,7 @@ def test_a_receiver_that_fails_is_logged_and_passed_over(browser, learner, recei
 
 
 FAULTS = {
-    "the query": "coaching_plugin.lms.enrollment_facts",
+    "the query": "coaching_plugin.enrollments.facts",
     "the answer": "coaching_plugin.answered.has_answered",
     "the cache": "django.core.cache.cache.get_many",
     "the flags": "coaching_plugin.toggles.redirects_on_course_entry",

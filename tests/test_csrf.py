@@ -6,6 +6,7 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import URLPattern, get_resolver, reverse
+from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import consent, disclosures
 from coaching_plugin.models import CoachedCourse
@@ -202,7 +203,7 @@ def test_no_other_site_can_write_through_the_admin(coached, model):
     patterns = [pattern for pattern in admin.site._registry[model].urls if pattern.name]
     assert patterns
     for pattern in patterns:
-        arguments = ["1"] if pattern.pattern.converters else []
+        arguments = ["1"] if pattern.pattern.converters or pattern.pattern.regex.groups else []
         path = reverse(f"admin:{pattern.name}", args=arguments)
         body = {"course_key": "course-v1:X+Y+Z", "post": "yes", "action": "delete_selected", "_selected_action": "1"}
         body["reason"] = "a letter"
@@ -214,6 +215,7 @@ def test_the_admin_itself_can(coached):
     client = Client(enforce_csrf_checks=True)
     client.force_login(factories.user(is_staff=True, is_superuser=True))
     path = reverse("admin:coaching_plugin_coachedcourse_add")
+    factories.overview(CourseKey.from_string("course-v1:X+Y+Z"))
     response = client.post(path, {"course_key": "course-v1:X+Y+Z", "active": "on"}, **token_of(client))
     assert response.status_code == 302
     assert CoachedCourse.objects.filter(course_key="course-v1:X+Y+Z").exists()

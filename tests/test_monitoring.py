@@ -130,7 +130,7 @@ def test_a_page_that_coaching_does_not_concern_carries_nothing(learner, set_flag
 
 
 @pytest.mark.parametrize("door", DOORS)
-@pytest.mark.parametrize("broken", ["coaching_plugin.lms.enrollment_facts", "coaching_plugin.lms.is_masquerading"])
+@pytest.mark.parametrize("broken", ["coaching_plugin.enrollments.facts", "coaching_plugin.lms.is_masquerading"])
 def test_a_course_door_that_fails_says_so(learner, monkeypatch, door, broken):
     monkeypatch.setattr(broken, lambda *args, **kwargs: 1 / 0)
     in_browser(learner).get(DOORS[door])

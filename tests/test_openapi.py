@@ -22,7 +22,7 @@ from referencing.jsonschema import DRAFT202012
 
 from coaching_plugin import conf, consent, urls
 from coaching_plugin.eligibility import Rules, RunVerdict, Verdict
-from coaching_plugin.lms import EnrollmentFacts
+from coaching_plugin.enrollments import EnrollmentFacts
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Disclosure, Door
 from coaching_plugin.partner import opt_outs, signatures, webhook
 from coaching_plugin.partner.roster import Entry, Standing

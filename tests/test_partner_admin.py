@@ -65,7 +65,7 @@ def test_what_is_parked_is_seen_and_found(parked):
     assert "http_500" in shown
     assert [key(learner) in shown for learner in parked] == [True, True]
     assert "2 partner deliveries" in shown
-    found = browser.get(DELIVERIES, {"q": key(parked[0])}).content.decode()
+    found = browser.get(DELIVERIES, {"partner_id": key(parked[0])}).content.decode()
     assert [key(learner) in found for learner in parked] == [True, False]
     assert "0 partner deliveries" in browser.get(DELIVERIES, {"channel": "other"}).content.decode()
 

@@ -15,7 +15,6 @@ class PartnerDeliveryAdmin(ReadOnlyAdmin):
 
     list_display = ["partner_id", "sequence", "channel", "status", "attempts", "last_error", "due_at", "sent_at"]
     list_filter = ["status", "channel"]
-    search_fields = ["partner_id"]
     ordering = ["-pk"]
     # Counting all that was ever sent, beside what is looked for, takes long.
     show_full_result_count = False

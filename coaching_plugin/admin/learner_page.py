@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 ENTRIES_A_PAGE = 200
 
 MAY_SEE_EVENTS = ["coaching_plugin.view_consentevent", "coaching_plugin.change_consentevent"]
+MAY_SEE_DELIVERIES = ["coaching_plugin.view_partnerdelivery", "coaching_plugin.change_partnerdelivery"]
 MAY_SEE_USERS = ["auth.view_user", "auth.change_user"]
 
 # What the codes mean, said of the learner and not to them.
@@ -69,6 +70,7 @@ def show(request, model_admin, learner: Learner) -> TemplateResponse:
         "verdict": verdict,
         "problem": _(verdict.broken.problem) if verdict and verdict.broken else "",
         "may_see_events": any(map(request.user.has_perm, MAY_SEE_EVENTS)),
+        "may_see_deliveries": any(map(request.user.has_perm, MAY_SEE_DELIVERIES)),
         "may_see_users": any(map(request.user.has_perm, MAY_SEE_USERS)),
         # The newest are on the last page.
         "entries": entries.get_page(request.GET.get("p") or entries.num_pages),

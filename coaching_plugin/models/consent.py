@@ -202,7 +202,9 @@ class ConsentEvent(models.Model):
     learner_id = models.BigIntegerField(null=True, help_text=_("LMS user id of the learner."))
     sequence = models.PositiveIntegerField()
     kind = models.CharField(max_length=14, choices=Kind.choices)
-    reason = models.CharField(max_length=200, blank=True, help_text=_("Codes, separated by spaces."))
+    reason = models.CharField(
+        max_length=200, blank=True, help_text=_("Codes, separated by spaces, or an operator's words.")
+    )
     occurred_at = models.DateTimeField()
     door = models.CharField(max_length=16, choices=Door.choices)
     actor_id = models.BigIntegerField(null=True, help_text=_("LMS user id of who acted, if not the learner."))
@@ -223,8 +225,13 @@ class ConsentEvent(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["consent", "sequence"], name="coaching_event_sequence_unique")]
-        # Who consented with a number that says STOP at the partner.
-        indexes = [models.Index(fields=["phone_number"], name="coaching_event_number")]
+        indexes = [
+            # Who consented with a number that says STOP at the partner.
+            models.Index(fields=["phone_number"], name="coaching_event_number"),
+            # What operators list, and the report counts by week.
+            models.Index(fields=["occurred_at"], name="coaching_event_occurred"),
+            models.Index(fields=["kind", "occurred_at"], name="coaching_event_kind"),
+        ]
         ordering = ["consent_id", "sequence"]
 
     def __str__(self) -> str:

@@ -11,7 +11,7 @@ from django.db import models
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from coaching_plugin import conf, lms
+from coaching_plugin import conf, enrollments, lms
 from coaching_plugin.models import CoachedCourse, CoachingConsent
 
 CHUNK_SIZE = 500
@@ -139,6 +139,6 @@ def _programs_of(user_ids: set[int]) -> dict[int, tuple[str, ...]]:
         return {}
     runs = CoachedCourse.objects.filter(active=True).exclude(program_title="")
     titles: dict[int, set[str]] = {}
-    for user_id, title in lms.enrolled_in(runs, "program_title", user_ids, modes=conf.enrollment_modes()):
+    for user_id, title in enrollments.enrolled_in(runs, "program_title", user_ids, modes=conf.enrollment_modes()):
         titles.setdefault(user_id, set()).add(title)
     return {user_id: tuple(sorted(titles_of_one)) for user_id, titles_of_one in titles.items()}

@@ -8,7 +8,7 @@ from django.utils.translation import ngettext
 from edx_toggles.toggles import WaffleFlag
 
 from coaching_plugin.eligibility import Rules, RunVerdict, Verdict
-from coaching_plugin.lms import EnrollmentFacts
+from coaching_plugin.enrollments import EnrollmentFacts
 from coaching_plugin.models import CoachedCourse, CoachingConsent
 
 Status = CoachingConsent.Status

@@ -1,5 +1,6 @@
 """How operators write, preview and publish the disclosure, and that nothing they do changes what is published."""
 
+import threading
 from string import Template
 
 import hypothesis
@@ -19,7 +20,7 @@ from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.models import Disclosure
 from tests import factories
 from tests.factories import TYPED, evidence
-from tests.test_concurrency import meanwhile
+from tests.test_concurrency import meanwhile, somebody_waits_for_a_lock, wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -761,6 +762,35 @@ def test_a_draft_that_is_edited_while_it_is_published_is_either_of_both(attempt)
     row.refresh_from_db()
     # Published as it was read, or edited and not published.
     assert (row.published_at is not None) == (row.body == WORDS)
+
+
+@on_real_locks
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.usefixtures("isolation")
+def test_who_publishes_waits_for_an_edit_on_its_way_and_is_told_of_it(monkeypatch):
+    row, seen = draft(), digest(2)
+    publisher, editor = operator(), Client()
+    editor.force_login(User.objects.get(username="operator"))
+    answers, saving = [], Disclosure.save
+
+    def work():
+        answers.append(publisher.post(publish_page(2), {"digest": seen}))
+        connections["default"].close()
+
+    thread = threading.Thread(target=work, daemon=True)
+
+    def save(disclosure, *args, **kwargs):
+        if thread.ident is None:
+            thread.start()
+            wait_until(lambda: answers or somebody_waits_for_a_lock())
+        saving(disclosure, *args, **kwargs)
+
+    monkeypatch.setattr(Disclosure, "save", save)
+    meanwhile(lambda: editor.post(change_page(row), form(body=f"{WORDS} other")))
+    thread.join(60)
+    row.refresh_from_db()
+    assert (row.published_at, row.body) == (None, f"{WORDS} other")
+    assert "The drafts have changed since this page was opened." in answers[0].content.decode()
 
 
 @on_real_locks

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.test import Client
+from playwright.sync_api import expect
 
 from tests.in_browser.test_accessibility import DIRECTIONS, SCROLLS_SIDEWAYS, SMALL_TARGETS, axe_findings
 
@@ -112,12 +113,13 @@ def test_it_prints_on_sheets_of_a4_with_its_charts(report, language):
 def test_a_program_and_a_run_are_a_click_away_and_so_is_the_way_back(report):
     page = report()
     page.get_by_role("link", name="Statistics Fundamentals").click()
-    assert page.locator(".coaching-lead").inner_text() == "Statistics Fundamentals"
+    expect(page.locator(".coaching-lead")).to_have_text("Statistics Fundamentals")
     page.get_by_role("link", name="course-v1:DemoX+MB102+2026").click()
-    assert page.locator(".coaching-lead").inner_text() == "course-v1:DemoX+MB102+2026"
-    assert page.locator("canvas").first.is_visible()
+    expect(page.locator(".coaching-lead")).to_have_text("course-v1:DemoX+MB102+2026")
+    # Drawn once the page is there.
+    expect(page.locator("canvas").first).to_be_visible()
     page.get_by_role("link", name="To the report on all learners").click()
-    assert page.locator(".coaching-lead").inner_text() == "All learners"
+    expect(page.locator(".coaching-lead")).to_have_text("All learners")
 
 
 def test_a_table_is_downloaded_as_csv(report):
@@ -130,5 +132,5 @@ def test_a_table_is_downloaded_as_csv(report):
 def test_counting_anew_leads_back_to_the_report(report):
     page = report()
     page.get_by_role("button", name="Count anew").click()
-    assert page.url.endswith(PATH)
-    assert page.locator("h1").inner_text() == "Coaching report"
+    page.wait_for_url(f"**{PATH}")
+    expect(page.locator("h1")).to_have_text("Coaching report")

@@ -30,6 +30,7 @@ setup(
         "django-crum>=0.7.9",
         "django-waffle>=4.0",
         "celery>=5.2",
+        "click>=8.1",
         "web-fragments>=2.0",
         "phonenumbers>=8.13",
         "requests>=2.31",

@@ -33,7 +33,6 @@ from coaching_plugin.views import CLIENT_ERRORS
 log = logging.getLogger(__name__)
 
 PERMISSION = "coaching_plugin.view_report"
-LEARNER_PATH = "coaching_plugin/coachingconsent/learner/"
 MAY_SEE_LEARNERS = "coaching_plugin.view_coachingconsent"
 
 
@@ -86,7 +85,7 @@ class ReportView(View):
         tables = report["tables"]
         first_ten = report_tables.first_ten(tables["first_ten"])
         for row in first_ten:
-            row["admin_url"] = f"{reverse('admin:index')}{LEARNER_PATH}{row['user_id']}/"
+            row["admin_url"] = reverse("admin:coaching_plugin_coachingconsent_learner", args=[row["user_id"]])
         standing = tables["funnel"][0] if tables["funnel"] else None
         context = {
             "report": report,

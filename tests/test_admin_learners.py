@@ -292,10 +292,11 @@ def test_names_are_shown_as_text(learner):
 
 
 def test_a_learners_page_costs_as_many_queries_whatever_the_ledger_holds(
-    withdrawn, monkeypatch, template, django_assert_num_queries
+    withdrawn, monkeypatch, django_assert_num_queries
 ):
     """Besides what the explanation asks."""
-    monkeypatch.setattr(support, "explain", explains)
+    explanation = support.explain(withdrawn)
+    monkeypatch.setattr(support, "explain", lambda user: explanation)
     browser, short = operator(), factories.eligible_learner()
     consent.ask(short, evidence())
     browser.get(page_of(short))

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 BUILT_FROM = ["LICENSE", "CHANGELOG.rst", "MANIFEST.in", "README.rst", "coaching_plugin", "pyproject.toml", "setup.py"]
 # Beside them in the checkout, with packages of their own.
 NOT_OURS = ["sandbox", "tutor"]
-CARRIED = {".css", ".html", ".js", ".mo", ".po", ".py", ".svg", ".txt"}
+CARRIED = {".css", ".html", ".js", ".md", ".mo", ".po", ".py", ".svg", ".txt"}
 
 # Runs in the clean environment, outside of the checkout: load the app from its entry point as the LMS does.
 LOAD = """

@@ -17,7 +17,7 @@ from coaching_plugin.reports.scope import Scope
 log = logging.getLogger(__name__)
 
 # Another number for another form of what is kept.
-VERSION = 1
+VERSION = 2
 SECONDS = 600
 # Till the next night, and two hours more.
 NIGHTLY_SECONDS = 26 * 3600
@@ -30,13 +30,8 @@ def get(scope: Scope) -> dict[str, Any]:
 
     Raises ``UnknownScope`` for a program or a course run that is not coached.
     """
-    try:
-        kept = cache.get(_key(scope))
-    except Exception as error:
-        log_fault(log, error, "The coaching report is counted anew, since the cache could not be read")
-        kept = None
     # A program may have ceased to be coached since: that is found out when it is next counted, minutes later.
-    return kept or _counted(scope)
+    return _kept(scope) or _counted(scope, SECONDS)
 
 
 def count_anew(scope: Scope) -> bool:
@@ -45,8 +40,10 @@ def count_anew(scope: Scope) -> bool:
     with suppress(Exception):
         if not cache.add(lock, True, SECONDS_BETWEEN_COUNTS):
             return False
+    # What takes the place of a nightly report lasts as long: on a large site, nobody should wait for the next count.
+    kept = _kept(scope)
     try:
-        _counted(scope)
+        _counted(scope, kept["seconds"] if kept else SECONDS)
     except Exception:
         # What failed may be tried again at once.
         with suppress(Exception):
@@ -72,15 +69,23 @@ def fill(progress: Callable[[str], None], at: datetime | None = None) -> tuple[i
     return len(scopes), counts
 
 
-def _counted(scope: Scope) -> dict[str, Any]:
+def _counted(scope: Scope, seconds: int) -> dict[str, Any]:
     report = reports.build(scope, reports.count())
-    _keep(scope, report, SECONDS)
+    _keep(scope, report, seconds)
     return report
+
+
+def _kept(scope: Scope) -> dict[str, Any] | None:
+    try:
+        return cache.get(_key(scope))
+    except Exception as error:
+        log_fault(log, error, "The coaching report is counted anew, since the cache could not be read")
+        return None
 
 
 def _keep(scope: Scope, report: dict[str, Any], seconds: int) -> None:
     try:
-        cache.set(_key(scope), report, seconds)
+        cache.set(_key(scope), {**report, "seconds": seconds}, seconds)
     except Exception as error:
         log_fault(log, error, "The coaching report could not be kept in the cache")
 

@@ -44,6 +44,7 @@ def _nothing_remembered(watch):
     cache.clear()
     RequestCache.clear_all_namespaces()
     translation.deactivate()
+    timezone.deactivate()
     coached_courses._keys.forget()
     conf._complain.cache_clear()
     yield

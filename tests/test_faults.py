@@ -25,7 +25,7 @@ from tests import factories
 from tests.browser import ANSWERED, CONSENT, DOORS, PROGRESS, SITE, Browser
 from tests.consent_pages import RECEIPT, SETTINGS
 from tests.factories import MB101, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
-from tests.test_coached_courses import CHANGELIST, program, put
+from tests.test_coached_courses import SYNC, program, put
 from tests.test_rest_api import API, assert_refused, stored
 
 pytestmark = pytest.mark.usefixtures("committed")
@@ -490,8 +490,7 @@ def test_a_catalog_whose_cache_is_down_breaks_the_synchronization_alone(browser,
     with FAULTS["the cache is down"].broken():
         with pytest.raises(CommandError) as caught:
             call_command("sync_coached_courses")
-        data = {"action": "sync_with_catalog", "_selected_action": [before[0]["id"]]}
-        response = operator.post(CHANGELIST, data, follow=True)
+        response = operator.post(SYNC, follow=True)
     problem = "The catalog could not be read (ConnectionError)."
     assert str(caught.value) == f"Nothing was changed. {problem}"
     assert caught.value.returncode == 1

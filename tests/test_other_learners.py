@@ -84,7 +84,7 @@ def ids_of_nobody(own):
     arabic = str(own).translate({ord(digit): ord(digit) - ord("0") + 0x0660 for digit in "0123456789"})
     return [
         *(NOBODY, 3 * 2**30, 2**63, 2**64, "9" * 5000, 0, -1, -own, f"0{own}", f"+{own}", f"{own}.0", f"0x{own:x}"),
-        *(f"{own}e0", f"{own}_0", f"{own} ", f"%20{own}", f"{own}%00", f"{own}%0D", f"{own},{own}", f"{own}-{own}"),
+        *(f"{own}e0", f"{own}_0", f"{own} ", f"%20{own}", f"{own}%00", f"{own}%0D", f"{own},{own}", f"{own}-0"),
         *(full_width, arabic, "%FF", "%ED%A0%80", "me", "self", "None", "null", "*", "'", "1 OR 1=1", "abc", "{}"),
     ]
 

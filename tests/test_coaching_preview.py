@@ -23,6 +23,7 @@ from coaching_plugin.models import CoachedCourse, Door
 from tests import factories
 from tests.cost import enter
 from tests.factories import LIST1, MB101, MB102, PROGRAM_UUID, evidence
+from tests.terminal import Terminal
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("coached")]
 
@@ -274,10 +275,6 @@ def test_a_flag_without_a_row_is_what_waffle_takes_it_for(settings):
 
 
 def test_a_terminal_sees_how_far_it_is_and_a_script_does_not(monkeypatch, capsys):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     for stream, is_told in ((Terminal(), True), (io.StringIO(), False)):
         monkeypatch.setattr("sys.stderr", stream)
         assert as_json()["enrolled"] == 0

@@ -15,6 +15,7 @@ from coaching_plugin import audit, consent, ledger
 from coaching_plugin.models import AppendOnlyError, CoachingConsent, ConsentEvent, Disclosure, Door
 from tests import factories
 from tests.factories import CANADIAN, NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
+from tests.terminal import Terminal
 
 pytestmark = pytest.mark.django_db
 
@@ -389,3 +390,11 @@ def test_broken_chains_come_one_by_one_and_those_before_are_counted(chain, neigh
     tamper("UPDATE {events} SET reason = 'x' WHERE consent_id = %s AND sequence = 1", neighbour.pk)
     with pytest.raises(CommandError, match=r"1 chain\(s\) before it hold"):
         verify()
+
+
+def test_a_terminal_sees_how_far_the_verification_is_and_cron_does_not(chain, monkeypatch):
+    for stream, is_told in ((Terminal(), True), (StringIO(), False)):
+        monkeypatch.setattr("sys.stderr", stream)
+        assert verify().startswith("Intact: the chains of 1 learner(s)")
+        assert ("Verifying" in stream.getvalue()) is is_told
+        assert ("100%" in stream.getvalue()) is is_told

@@ -21,6 +21,7 @@ from coaching_plugin.reports.statistics import Estimate, difference, wilson
 from tests import crowd, factories
 from tests.crowd import NOW
 from tests.factories import LIST1, MB101, MB102, PROGRAM_UUID, TYPED, evidence
+from tests.terminal import Terminal
 
 pytestmark = pytest.mark.usefixtures("coached")
 
@@ -395,10 +396,6 @@ def test_a_command_that_fails_says_so_in_one_line_and_exits_1(monkeypatch, caplo
 
 
 def test_a_terminal_is_told_how_far_it_is():
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     terminal, file = Terminal(), io.StringIO()
     call_command("compute_coaching_report", stdout=io.StringIO(), stderr=terminal)
     call_command("compute_coaching_report", stdout=io.StringIO(), stderr=file)

@@ -1,18 +1,18 @@
 """``coaching_preview``: count whom course doors would ask tomorrow, if the flags were on, without asking anyone."""
 
 import json
-import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, date, timedelta
+from functools import partial
 
-import click
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from coaching_plugin import preview, toggles
 from coaching_plugin.cohorts import Outlook
 from coaching_plugin.eligibility import Rules
+from coaching_plugin.management.progress import with_bar
 from coaching_plugin.preview import Group, Preview, Program
 
 FLAGS = (toggles.ENABLED, toggles.COURSE_REDIRECT)
@@ -51,20 +51,10 @@ class Command(BaseCommand):
             raise CommandError(str(error), returncode=2) from None
         day = timezone.now().astimezone(UTC).date() + timedelta(days=1)
         rules = Rules.on(day)
-        counted = preview.count(doors, rules, _told)
+        counted = preview.count(doors, rules, partial(with_bar, label="Counting"))
         lines = [json.dumps(_as_json(day, counted), indent=2)] if options["json"] else _as_text(day, rules, counted)
         for line in lines:
             self.stdout.write(line)
-
-
-def _told(groups: list) -> Iterable:
-    """Pass the groups on; a terminal sees how many are left."""
-    return _with_bar(groups) if sys.stderr.isatty() else groups
-
-
-def _with_bar(groups: list) -> Iterator:
-    with click.progressbar(groups, label="Counting", file=sys.stderr) as bar:
-        yield from bar
 
 
 def _as_text(day: date, rules: Rules, counted: Preview) -> Iterator[str]:

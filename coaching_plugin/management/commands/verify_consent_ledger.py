@@ -3,6 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from coaching_plugin import audit
+from coaching_plugin.management.progress import with_bar
 from coaching_plugin.models import CoachingConsent
 
 
@@ -17,7 +18,8 @@ class Command(BaseCommand):
     def handle(self, *args, **options):
         """Walk the chains; report the first break, or how many learners' chains hold."""
         intact = 0
-        for consent, verdict in audit.of_each(CoachingConsent.objects.all()):
+        consents = CoachingConsent.objects.all()
+        for consent, verdict in with_bar(audit.of_each(consents), "Verifying", consents.count()):
             if not verdict.is_sound:
                 raise CommandError(f"Broken: {_said(consent, verdict)}. {intact} chain(s) before it hold.")
             intact += 1

@@ -2,7 +2,6 @@
 
 import pytest
 from bs4 import BeautifulSoup
-from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from opaque_keys.edx.keys import CourseKey
@@ -12,6 +11,7 @@ from coaching_plugin import coached_courses
 from coaching_plugin.models import CoachedCourse
 from tests import factories
 from tests.factories import LIST1, MB101, MB102, PLAIN
+from tests.operators import operator
 from tests.test_coached_courses import program, put
 
 pytestmark = pytest.mark.django_db
@@ -22,15 +22,6 @@ SYNC = reverse("admin:coaching_plugin_coachedcourse_sync")
 IMPORT = reverse("admin:coaching_plugin_coachedcourse_import")
 EXPORT = reverse("admin:coaching_plugin_coachedcourse_export")
 UNKNOWN = ["The LMS knows no course run with this key."]
-
-
-def operator(*permissions, **fields):
-    """Return the browser of somebody of the staff with some permissions; of a superuser, where none is named."""
-    account = User.objects.create_user("operator", is_staff=True, is_superuser=not permissions)
-    account.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    browser = Client(**fields)
-    browser.force_login(account)
-    return browser
 
 
 def change_page(row):

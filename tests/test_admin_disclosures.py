@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 from bs4 import BeautifulSoup
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
@@ -20,6 +20,7 @@ from coaching_plugin.disclosures import ShownDisclosure
 from coaching_plugin.models import Disclosure
 from tests import factories
 from tests.factories import TYPED, evidence
+from tests.operators import operator
 from tests.test_concurrency import meanwhile, somebody_waits_for_a_lock, wait_until
 
 pytestmark = pytest.mark.django_db
@@ -28,15 +29,6 @@ ADMIN = "admin:coaching_plugin_disclosure_%s"
 CHANGELIST, ADD, START = (reverse(ADMIN % name) for name in ("changelist", "add", "start"))
 WORDS = "${site_name} and ${partner_name} want you, from ${minimum_age} on: ${privacy_url}"
 REFUSED = "Nothing was changed: what is published is neither edited nor deleted. Start a new version instead."
-
-
-def operator(*permissions, **fields):
-    """Return the browser of somebody of the staff with some permissions; of a superuser, where none is named."""
-    account = User.objects.create_user("operator", is_staff=True, is_superuser=not permissions)
-    account.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    browser = Client(**fields)
-    browser.force_login(account)
-    return browser
 
 
 def version_page(number):

@@ -5,12 +5,10 @@ from importlib import import_module
 
 import pytest
 from django.apps import apps
-from django.contrib.auth.models import Permission, User
 from django.core import checks as django_checks
 from django.core.management import call_command
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,21 +17,13 @@ from coaching_plugin.models import CoachingConsent, PartnerChannel, PartnerDeliv
 from coaching_plugin.partner import health
 from tests import factories
 from tests.factories import TYPED, evidence
+from tests.operators import operator
 from tests.test_partner_delivery import assert_partner_knows, consented, key, rows, run
 
 pytestmark = pytest.mark.usefixtures("committed", "coached", "flags")
 
 DELIVERIES = reverse("admin:coaching_plugin_partnerdelivery_changelist")
 CHANNELS = reverse("admin:coaching_plugin_partnerchannel_changelist")
-
-
-def operator(*permissions):
-    """Return the browser of somebody of the staff with some permissions; of a superuser, where none is named."""
-    account = User.objects.create_user("operator", is_staff=True, is_superuser=not permissions)
-    account.user_permissions.set(Permission.objects.filter(codename__in=permissions))
-    browser = Client()
-    browser.force_login(account)
-    return browser
 
 
 def page(row):

@@ -14,7 +14,7 @@ from tests.factories import LIST1, MB101, MB102, PLAIN
 from tests.operators import operator
 from tests.test_coached_courses import program, put
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 CHANGELIST = reverse("admin:coaching_plugin_coachedcourse_changelist")
 ADD = reverse("admin:coaching_plugin_coachedcourse_add")

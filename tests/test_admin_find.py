@@ -17,7 +17,7 @@ from tests import factories
 from tests.factories import NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
 from tests.operators import CONSENTS, FIND, operator, page_of, soup, text
 
-pytestmark = pytest.mark.usefixtures("coached", "flags")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("coached", "flags")]
 
 NOBODY = "Nobody is found by this."
 

@@ -16,7 +16,7 @@ from tests.factories import MB101, TYPED, evidence
 from tests.test_partner_signatures import OLD
 from tests.test_rest_api import assert_refused, stored
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("committed")]
 
 API_ANSWER = {"coaching_consent": True, "phone_number": TYPED}
 

@@ -26,7 +26,7 @@ from tests.consent_pages import (
 )
 from tests.factories import evidence
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("committed")]
 
 # Ends an attribute, an element, a comment and a script, and begins a tag.
 TRICK = (

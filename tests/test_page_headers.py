@@ -12,7 +12,7 @@ from tests.consent_pages import SHOWN, VISITS, go, page_of, prepare
 from tests.factories import TYPED, evidence
 from tests.test_rest_api import EVERY_PATH, consent_form, send, users
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("committed")]
 
 PACKAGE = Path(coaching_plugin.__file__).parent
 

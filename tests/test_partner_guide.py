@@ -15,6 +15,8 @@ from tests.factories import NUMBER, TYPED, evidence
 from tests.test_partner_signatures import NEW, OLD, STRANGE, by_hand
 from tests.test_partner_webhook import GONE, ID, LEARNER
 
+pytestmark = pytest.mark.once
+
 GUIDE = (Path(__file__).parent.parent / "docs" / "partner.rst").read_text(encoding="utf-8")
 
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from coaching_plugin.partner import signatures
 from coaching_plugin.partner.signatures import InvalidSignature
 
+pytestmark = pytest.mark.once
+
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
 BODY = '{"reason":"STOP","name":"Zoë"}'.encode()
 

@@ -32,6 +32,8 @@ from tests.partner_server import (
 from tests.test_partner_signatures import NEW, OLD
 from tests.watch import messages
 
+pytestmark = pytest.mark.once
+
 ID = "msg_0f8fad5bd9cb469fa16570867728950e_7"
 LEARNER = Entry(
     partner_id=UUID("0f8fad5b-d9cb-469f-a165-70867728950e"),

@@ -24,6 +24,8 @@ from tests.factories import LIST1, MB101, PROGRAM_UUID
 from tests.test_reports import asked_learner
 from tests.test_rest_api import stored
 
+pytestmark = pytest.mark.once
+
 PATH = "/coaching/report/"
 TABLES = ["funnel", "weeks", "delays", "refusals", "persistence", "first_ten"]
 

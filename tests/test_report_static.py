@@ -4,6 +4,8 @@ import pytest
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
+pytestmark = pytest.mark.once
+
 FILES = ["report.css", "report.js", "vendor/chartjs/chart.umd.min.js", "vendor/chartjs/LICENSE.md"]
 
 

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from coaching_plugin.partner import csv_format
 from coaching_plugin.partner.roster import Entry, Standing
 
+pytestmark = pytest.mark.once
+
 PARTNER_ID = UUID("00000000-0000-4000-8000-000000000001")
 E164 = re.compile(r"\+[1-9][0-9]{6,14}", re.ASCII)
 # What Unicode has in place of the signs with which a formula begins, and what may stand unseen before them.

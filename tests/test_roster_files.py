@@ -28,6 +28,8 @@ from tests import factories
 from tests.factories import TYPED, evidence
 from tests.roster_writer import made_up
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).parent.parent
 OLD = b"the roster of yesterday"
 BACKEND = "coaching_plugin.partner.roster_file.FolderChannel"

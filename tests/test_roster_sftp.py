@@ -27,9 +27,13 @@ from tests.test_roster_files import OLD, assert_as_it_was, names, read
 SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 BACKEND = "coaching_plugin.partner.sftp.SftpChannel"
 
-pytestmark = pytest.mark.skipif(
-    SSHD is None and os.environ.get("REQUIRE_SSHD") != "1", reason="There is no sshd; with REQUIRE_SSHD=1 this fails."
-)
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(
+        SSHD is None and os.environ.get("REQUIRE_SSHD") != "1",
+        reason="There is no sshd; with REQUIRE_SSHD=1 this fails.",
+    ),
+]
 
 
 def new_key(path, kind="ed25519"):

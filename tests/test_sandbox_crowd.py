@@ -12,6 +12,8 @@ from coaching_plugin.partner import roster
 from coaching_plugin.reports import Scope, snapshot
 from tests.fixtures_sandbox import seed
 
+pytestmark = pytest.mark.once
+
 
 def stored():
     return [list(model.objects.order_by("pk").values()) for model in (CoachingConsent, ConsentEvent, EligibleCount)]

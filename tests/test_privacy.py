@@ -122,6 +122,15 @@ def test_every_word_would_be_found_however_it_is_logged(word, watch):
     assert watch.found()
 
 
+@pytest.mark.parametrize(
+    ("text", "traces"),
+    [("task 88255548-1a2b-4c3d-8e4f-0a1b2c3d4e5f", set()), ("882 555 48", {"882 555 48"}), ("88255548-", {"88255548"})],
+    ids=["a random id", "digits", "digits with a dash"],
+)
+def test_a_random_id_whose_first_digits_look_like_a_number_is_none(watch, text, traces):
+    assert watch.traces(text) == traces
+
+
 def test_the_evidence_really_holds_what_the_logs_must_not(learner):
     at_the_question().press("Sign up", phone_number=TYPED[0], agree="on", full_name=NEW_NAME)
     event = ConsentEvent.objects.get(kind="consented", learner_id=learner.id)

@@ -1,56 +1,123 @@
-"""The command behind `make bench`: measures on SQLite, and on MariaDB where one answers, each in its own process."""
+"""The command behind `make bench`: measures, part by part, and fails where a count or a ratio is not as it must be."""
 
 import argparse
+import importlib
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pymysql
 
+from benchmarks import budgets
+from benchmarks.site import SIZES, Size, server_url
+
 ROOT = Path(__file__).parent.parent
-MARIADB_URL = "mysql://root@127.0.0.1:3306/coaching_bench"
+
+# What is measured on the sites that `make bench-data` has made. Each is a module with ``run(sizes, rounds)``, which
+# returns an ``Outcome``.
+SITE_PARTS: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line asks for."""
+
+    rounds: int
+    sizes: list[Size]
+    parts: list[str]
 
 
 def main():
-    """Measure, and return 1 where a count is not as designed, or where a MariaDB is required and none answers."""
+    """Measure, and return 1 where something is not as it must be, or where a MariaDB is required and none answers."""
+    wanted = _wanted()
+    failed = False
+    if "doors" in wanted.parts:
+        failed |= _measure("", wanted.rounds)
+    problem = _problem_of(server_url())
+    if problem is not None:
+        parts = urlsplit(server_url())
+        where = f"{parts.hostname}:{parts.port or 3306}"
+        sys.stdout.write(f"\nMariaDB: not measured, none answers at {where} ({problem}).\n")
+        return int(failed or os.environ.get("REQUIRE_MARIADB") == "1")
+    if "doors" in wanted.parts:
+        failed |= _measure(server_url(), wanted.rounds)
+    return int(failed | _measure_sites(wanted))
+
+
+def _wanted():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=40, help="how often everything is measured (default: 40)")
-    rounds = parser.parse_args().rounds
-    failed = _measure("", rounds)
-    url = os.environ.get("BENCH_DATABASE_URL") or MARIADB_URL
-    address = f"{urlsplit(url).hostname}:{urlsplit(url).port or 3306}"
-    problem = _problem_of(url)
-    if problem is None:
-        failed |= _measure(url, rounds)
-    else:
-        sys.stdout.write(f"\nMariaDB: not measured, none answers at {address} ({problem}).\n")
-        failed |= os.environ.get("REQUIRE_MARIADB") == "1"
-    return int(failed)
+    parser.add_argument(
+        "--sizes", default=",".join(SIZES), help="which of the made sites (default: all that there are)"
+    )
+    parts = ["doors", *SITE_PARTS]
+    parser.add_argument("--parts", default=",".join(parts), help=f"what of {', '.join(parts)} (default: all)")
+    arguments = parser.parse_args()
+    unknown = {*arguments.sizes.split(",")} - {*SIZES} | {*arguments.parts.split(",")} - {*parts}
+    if unknown:
+        parser.error(f"unknown: {', '.join(sorted(unknown))}")
+    return Wanted(arguments.rounds, [SIZES[name] for name in arguments.sizes.split(",")], arguments.parts.split(","))
 
 
 def _measure(database_url, rounds):
-    """Measure on one database and return whether something is not as designed."""
+    """Measure the course doors on one database and return whether something is not as designed."""
     environment = {**os.environ, "DATABASE_URL": database_url, "PYTHONPATH": str(ROOT / "sandbox")}
     command = [sys.executable, "-m", "benchmarks.one_database", "--rounds", str(rounds)]
     return subprocess.run(command, cwd=ROOT, env=environment).returncode != 0
 
 
+def _measure_sites(wanted):
+    """Measure the sites that are made and return whether something is not as it must be."""
+    made = _made()
+    sizes = [size for size in wanted.sizes if size.database in made]
+    missing = [size.name for size in wanted.sizes if size.database not in made]
+    if missing:
+        sys.stdout.write(f"\nNot made, so not measured: {', '.join(missing)} (make bench-data SIZE=...).\n")
+    if not sizes:
+        return os.environ.get("REQUIRE_BENCH_DATA") == "1"
+    wrong = []
+    for part in wanted.parts:
+        if part == "doors":
+            continue
+        sys.stderr.write(f"  {part} ...\n")
+        outcome = importlib.import_module(f"benchmarks.{part}").run(sizes, wanted.rounds)
+        wrong += [*outcome.wrong, *budgets.broken(outcome.measured)]
+        sys.stdout.write(f"{outcome.text}\n")
+        sys.stdout.flush()
+    for problem in wrong:
+        sys.stdout.write(f"\nNOT AS IT MUST BE: {problem}")
+    sys.stdout.write("\n" if wrong else "\nAll counts are as designed, and all ratios within their budgets.\n")
+    return bool(wrong)
+
+
+def _made():
+    """Return the names of the databases that `make bench-data` has finished."""
+    with _connection(server_url()) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT table_schema FROM information_schema.tables WHERE table_name = 'coaching_bench_made'")
+        return {name for (name,) in cursor.fetchall()}
+
+
 def _problem_of(url):
     """Return why no MariaDB or MySQL lets us in at an address; None where one does."""
-    parts = urlsplit(url)
     try:
-        pymysql.connect(
-            host=parts.hostname,
-            port=parts.port or 3306,
-            user=parts.username,
-            password=parts.password or "",
-            connect_timeout=3,
-        ).close()
+        _connection(url).close()
     except pymysql.MySQLError as error:
         return type(error).__name__
     return None
+
+
+def _connection(url):
+    parts = urlsplit(url)
+    return pymysql.connect(
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=parts.username,
+        password=parts.password or "",
+        connect_timeout=3,
+    )
 
 
 if __name__ == "__main__":

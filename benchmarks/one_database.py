@@ -1,28 +1,26 @@
 """Measure on one database, that of ``DATABASE_URL``: in one of its own beside it, made now and dropped in the end."""
 
 import argparse
-import logging
-import os
 import platform
 import secrets
 import sys
 from contextlib import contextmanager
 
+# isort: off
+from benchmarks import django_process  # before all that needs Django set up
+
+# isort: on
 import django
+from django.conf import settings
+from django.db import connection
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lms.envs.test")
-django.setup()
-
-from django.conf import settings  # noqa: E402
-from django.db import connection  # noqa: E402
-
-from benchmarks import course_doors, report  # noqa: E402
-from benchmarks.course_doors import COURSE_METADATA, COURSE_PAGE, OTHER_PAGE  # noqa: E402
-from benchmarks.deliveries import deliveries  # noqa: E402
-from benchmarks.large_learner import large_learner  # noqa: E402
-from benchmarks.states import STATES  # noqa: E402
-from tests import factories  # noqa: E402
-from tests.factories import MB101, PLAIN  # noqa: E402
+from benchmarks import course_doors, report
+from benchmarks.course_doors import COURSE_METADATA, COURSE_PAGE, OTHER_PAGE
+from benchmarks.deliveries import deliveries
+from benchmarks.large_learner import large_learner
+from benchmarks.states import STATES
+from tests import factories
+from tests.factories import MB101, PLAIN
 
 
 def main():
@@ -30,7 +28,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, required=True)
     rounds = parser.parse_args().rounds
-    _write_log_nowhere()
+    django_process.write_log_nowhere()
+    django_process.keep_connection()
     with _scratch_database():
         return _measure(rounds)
 
@@ -79,11 +78,11 @@ def _title(rounds):
 
 @contextmanager
 def _scratch_database():
-    """Have a database that is nobody else's, with a connection that lasts: without one, pages would look slower."""
+    """Have a database that is nobody else's."""
     ours = connection.settings_dict
     scratch = ours["TEST"]["NAME"] or f"{ours['NAME']}_{secrets.token_hex(4)}"
     # Both names, so that nothing else is dropped in the end where making it fails.
-    ours.update(NAME=scratch, CONN_MAX_AGE=None)
+    ours["NAME"] = scratch
     ours["TEST"]["NAME"] = scratch
     _progress("making a database")
     try:
@@ -91,13 +90,6 @@ def _scratch_database():
         yield
     finally:
         connection.creation.destroy_test_db(scratch, verbosity=0)
-
-
-def _write_log_nowhere():
-    """Have log lines made, which takes its time, but not shown: a filter that redirects logs a traceback each time."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(open(os.devnull, "w"))  # noqa: SIM115
 
 
 def _progress(text):

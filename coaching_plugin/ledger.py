@@ -26,7 +26,19 @@ class Break:
     problem: str
 
 
-def append(
+def append(consent: CoachingConsent, kind: str, **facts: Any) -> ConsentEvent:
+    """
+    Append an event to a learner's chain and move the head on ``consent``; the caller holds its lock and saves it.
+
+    The facts are those that ``next_event`` takes.
+    """
+    event = next_event(consent, kind, **facts)
+    event.save()
+    consent.last_sequence, consent.last_hash = event.sequence, event.hash
+    return event
+
+
+def next_event(
     consent: CoachingConsent,
     kind: str,
     *,
@@ -38,11 +50,12 @@ def append(
     ip: str | None = None,
     user_agent: str = "",
     occurred_at: datetime | None = None,
+    salt: str | None = None,
 ) -> ConsentEvent:
     """
-    Append an event to a learner's chain and move the head on ``consent``; the caller holds its lock and saves it.
+    Return the event that follows a learner's last, with its hashes, stored nowhere; the head stays where it is.
 
-    ``phone_number`` is E.164; ``occurred_at`` is now by default.
+    ``phone_number`` is E.164; ``occurred_at`` is now by default, and the salt a new one.
     """
     event = ConsentEvent(
         consent=consent,
@@ -59,13 +72,11 @@ def append(
         phone_number=phone_number,
         ip=ip or None,
         user_agent=user_agent,
-        salt=secrets.token_hex(SALT_BYTES),
+        salt=secrets.token_hex(SALT_BYTES) if salt is None else salt,
         previous_hash=consent.last_hash,
     )
     event.personal_digest = _personal_digest(event)
     event.hash = _hash(event)
-    event.save()
-    consent.last_sequence, consent.last_hash = event.sequence, event.hash
     return event
 
 

@@ -1,0 +1,198 @@
+"""Fills the new database that ``DATABASE_URL`` names; ``__main__.py`` makes it and runs this in a process of its own."""
+
+import argparse
+import resource
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+# isort: off
+from benchmarks import django_process  # noqa: F401  before all that needs Django set up
+
+# isort: on
+import pymysql
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection, transaction
+from openedx.core.djangoapps.content.course_overviews.models import CourseOverview
+from openedx.core.djangoapps.user_api.models import RetirementState
+
+from benchmarks.data import VERSION
+from benchmarks.data.accounts import Accounts
+from benchmarks.data.activity import Activity
+from benchmarks.data.consents import CONSENT_COLUMNS, DELIVERY_COLUMNS, EVENT_COLUMNS, Consents
+from benchmarks.data.enrollments import Enrollments
+from benchmarks.data.loading import load
+from benchmarks.data.moments import DAYS, Moments
+from benchmarks.data.numbers import Numbers
+from benchmarks.data.streams import strewn
+from benchmarks.site import (
+    COACHED_RUNS,
+    OTHER_RUNS,
+    PROGRAMS,
+    RUNS_OF_LARGE_LEARNER,
+    STATES_OF_LARGE_LEARNER,
+    Size,
+    program_of,
+)
+from coaching_plugin.management.progress import with_bar
+from coaching_plugin.models import CoachedCourse
+from tests import factories
+
+# For how long the nightly count of eligible learners has run.
+NIGHTS = 182
+
+USERS = (
+    "id", "password", "last_login", "is_superuser", "username", "first_name", "last_name", "email", "is_staff",
+    "is_active", "date_joined",
+)  # fmt: skip
+PROFILES = (
+    "id", "name", "meta", "courseware", "language", "location", "year_of_birth", "phone_number", "user_id",
+)  # fmt: skip
+RETIREMENTS = (
+    "created", "modified", "original_username", "original_email", "original_name", "retired_username", "retired_email",
+    "responses", "current_state_id", "last_state_id", "user_id",
+)  # fmt: skip
+STATES = (
+    "module_type", "module_id", "course_id", "created", "modified", "student_id", "grade", "max_grade", "state", "done",
+)  # fmt: skip
+COMPLETIONS = ("created", "modified", "course_key", "block_key", "block_type", "completion", "user_id")
+
+
+def main() -> None:
+    """Make the tables, fill them, and say last of all that it is done."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--share", type=float, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--day", type=date.fromisoformat, required=True)
+    arguments = parser.parse_args()
+    call_command("migrate", verbosity=0)
+    with _loading() as loading:
+        fill(loading, Size(arguments.name, arguments.share), arguments.seed, arguments.day)
+        _analyze(loading)
+        _say_made(loading, arguments)
+    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) // 1024
+    sys.stderr.write(f"  at most {peak} MB of memory in a process\n")
+
+
+def fill(loading, size: Size, seed: int, day: date) -> None:
+    """Fill all tables but the one that says that a site is made."""
+    moments = Moments(day)
+    enrollments = Enrollments(size, seed, moments)
+    numbers = Numbers(size.users + 1)
+    accounts = Accounts(size, seed, moments, numbers)
+    activity = Activity(size, seed, moments, enrollments)
+    large = accounts.large_learner
+    pending = _make_catalog(moments)
+
+    def table(name, columns, rows, length):
+        load(loading, name, columns, rows, length)
+
+    table("auth_user", USERS, accounts.users(), accounts.total)
+    table(
+        "student_courseenrollment",
+        ("created", "is_active", "mode", "course_id", "user_id"),
+        strewn(enrollments.rows_of_large(large), RUNS_OF_LARGE_LEARNER, enrollments.rows(), size.enrollments),
+        size.enrollments + RUNS_OF_LARGE_LEARNER,
+    )
+    table(
+        "courseware_studentmodule",
+        STATES,
+        strewn(activity.states_of_large(large), STATES_OF_LARGE_LEARNER, activity.states(), size.states),
+        size.states + STATES_OF_LARGE_LEARNER,
+    )
+    table("completion_blockcompletion", COMPLETIONS, activity.completions(), size.completions)
+    table(
+        "course_goals_useractivity",
+        ("course_key", "date", "user_id"),
+        activity.engagement_days(),
+        size.engagement_days,
+    )
+    consents = Consents(size, seed, moments, enrollments, numbers)
+    for _ in with_bar(consents.make(), f"{'histories of consents':36}", size.consents):
+        pass
+    table("coaching_plugin_coachingconsent", CONSENT_COLUMNS, consents.rows(), size.consents)
+    table("coaching_plugin_consentevent", EVENT_COLUMNS, consents.events(), consents.event_count)
+    table("coaching_plugin_partnerdelivery", DELIVERY_COLUMNS, consents.deliveries(), consents.delivery_count)
+    table("auth_userprofile", PROFILES, accounts.profiles(consents.consented), accounts.total)
+    for name, columns, rows in (
+        ("user_api_userpreference", ("`key`", "value", "user_id"), accounts.preferences),
+        ("user_api_userretirementstatus", RETIREMENTS, lambda: accounts.retirements(pending)),
+        ("student_courseaccessrole", ("org", "course_id", "role", "user_id"), accounts.roles),
+        ("coaching_plugin_eligiblecount", ("day", "scope", "learners"), lambda: _nightly_counts(size, day)),
+    ):
+        table(name, columns, rows(), sum(1 for _ in rows()))
+
+
+def _make_catalog(moments: Moments) -> int:
+    """Store all course runs, which of them are coached, and flags that are on; return the id of a retirement's state."""
+    first = moments.datetime(0)
+    with transaction.atomic():
+        CourseOverview.objects.bulk_create(
+            CourseOverview(
+                id=key,
+                _location=key.make_usage_key("course", "course"),
+                org=key.org,
+                display_org_with_default=key.org,
+                display_number_with_default=key.course,
+                display_name=f"Course {key.course}",
+                start=first - timedelta(days=DAYS),
+            )
+            for key in (*COACHED_RUNS, *OTHER_RUNS)
+        )
+        CourseOverview.objects.update(created=first, modified=first)
+        CoachedCourse.objects.bulk_create(
+            CoachedCourse(
+                course_key=key,
+                program_uuid=program_of(number),
+                program_title=PROGRAMS[program_of(number)],
+                source=CoachedCourse.Source.CATALOG,
+            )
+            for number, key in enumerate(COACHED_RUNS)
+        )
+        factories.turn_on_flags()
+        return RetirementState.objects.create(state_name="PENDING", state_execution_order=1, required=True).pk
+
+
+def _nightly_counts(size: Size, today: date) -> Iterator[str]:
+    """Yield what the nightly command may have counted: more each night."""
+    scopes = {"": size.of(60_000), **{str(uuid): size.of(3_000) for uuid in PROGRAMS}}
+    scopes |= {str(key): size.of(300) for key in COACHED_RUNS}
+    for night in range(NIGHTS):
+        day = today - timedelta(days=NIGHTS - night)
+        for scope, learners in scopes.items():
+            yield f"{day}\t{scope}\t{learners * (NIGHTS + night) // (2 * NIGHTS)}\n"
+
+
+def _loading():
+    """Return a connection by which an empty table is filled at once, its indexes being built in the end."""
+    server = settings.DATABASES["default"]
+    return pymysql.connect(
+        host=server["HOST"],
+        port=int(server["PORT"] or 3306),
+        user=server["USER"],
+        password=server["PASSWORD"],
+        database=server["NAME"],
+        charset="utf8mb4",
+        local_infile=True,
+        init_command="SET unique_checks=0, foreign_key_checks=0",
+    )
+
+
+def _analyze(loading) -> None:
+    with loading.cursor() as cursor:
+        cursor.execute(f"ANALYZE TABLE {', '.join(connection.introspection.table_names())}")
+
+
+def _say_made(loading, arguments) -> None:
+    """Store that the database is a whole site: in one statement, so that there is no table without its row."""
+    with loading.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE coaching_bench_made AS SELECT %s AS size, %s AS seed, %s AS version, DATE(%s) AS day",
+            (arguments.name, arguments.seed, VERSION, arguments.day.isoformat()),
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test coverage bench mutation quality quality-checks docs tox frontend tutor messages clean
+.PHONY: help demo demo-reset test coverage bench bench-data mutation quality quality-checks docs tox frontend tutor messages clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -10,6 +10,9 @@ DJANGO := Django~=5.2.0
 PYTEST_ARGS ?=
 # Further arguments for the benchmark: make bench BENCH_ARGS="--rounds 300"
 BENCH_ARGS ?=
+# How large a site to make: make bench-data SIZE=medium. Further arguments: BENCH_DATA_ARGS="--seed 7"
+SIZE ?= small
+BENCH_DATA_ARGS ?=
 # Further arguments for tox in tutor/: make tutor TUTOR_TOX_ARGS="-e tutor22"
 TUTOR_TOX_ARGS ?=
 # Mutants to try (again): make mutation MUTANTS="coaching_plugin.phone.*"
@@ -35,6 +38,9 @@ test: $(VENV)/.tests-installed ## Run the whole suite: on a platform without cou
 
 bench: $(VENV)/.tests-installed ## Count and time what the plugin adds to a course page, on SQLite, and on MariaDB if one answers
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+bench-data: $(VENV)/.tests-installed ## Make the site to measure, on MariaDB: SIZE=small, medium or large (1, 10 or 100 % of a national LMS)
+	@$(BIN)/python -m benchmarks.data --size $(SIZE) $(BENCH_DATA_ARGS)
 
 coverage: $(VENV)/.tests-installed ## Run the whole suite, and fail where it leaves over 5 % of lines and branches out
 	$(BIN)/coverage erase

@@ -47,7 +47,7 @@ def main() -> int:
 
 
 def make(size: Size, seed: int, day: date) -> None:
-    """Make a site anew, as of the beginning of a day. Raises ``CannotMakeError``, and leaves then one that is not whole."""
+    """Make a site anew, as of the beginning of a day. Raises ``CannotMakeError``; what it leaves then is not whole."""
     with _connection() as connection, connection.cursor() as cursor:
         _check(cursor, size)
         cursor.execute(f"DROP DATABASE IF EXISTS `{size.database}`")
@@ -76,7 +76,7 @@ def _is_local() -> bool:
     return urlsplit(server_url()).hostname in ("127.0.0.1", "localhost", "::1")
 
 
-def _connection():
+def _connection(**options):
     parts = urlsplit(server_url())
     try:
         return pymysql.connect(
@@ -85,6 +85,7 @@ def _connection():
             user=parts.username,
             password=parts.password or "",
             connect_timeout=3,
+            **options,
         )
     except pymysql.MySQLError as error:
         where = f"{parts.hostname}:{parts.port or 3306}"

@@ -1,6 +1,6 @@
 """What learners did in their course runs: courseware state, completed blocks and days of engagement."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from hashlib import md5
 
 from benchmarks.data.chance import Shuffle, falling, mixed
@@ -10,7 +10,7 @@ from benchmarks.site import RUNS_OF_LARGE_LEARNER, STATES_OF_LARGE_LEARNER, Size
 
 BLOCKS = 250
 
-# What the blocks of a course run are, in their order, and what is kept of a learner in each kind: grades, and the state.
+# What the blocks of a course run are, in their order, and what is kept of a learner in each kind: grades and state.
 _KINDS = ("sequential", "video", "problem", "problem", "video")
 _COMPLETED = ("video", "problem")
 _NO_GRADE = "\\N\t\\N"
@@ -39,7 +39,7 @@ class Activity:
     """
     What there is of each enrollment, in rounds: the first block of everybody, then the second of all who did a second.
 
-    So the rows of a learner lie scattered over a table. Who did how much is told by a rank, the most active being first.
+    So the rows of a learner lie scattered over a table. Who did how much is told by a rank: the first did most.
     """
 
     def __init__(self, size: Size, seed: int, moments: Moments, enrollments: Enrollments):
@@ -48,7 +48,6 @@ class Activity:
         self._enrollments = enrollments
         self._ranked = Shuffle(enrollments.total, mixed(4, seed))
         self._rounds = falling(size.states, int(_MOST_WITH_STATES * enrollments.total), _FEWER_STATES)
-        self._courses = [run.removeprefix("course-v1:") for run in RUNS]
 
     def states(self) -> Iterator[str]:
         """Yield the rows of courseware state."""
@@ -56,7 +55,7 @@ class Activity:
         for block in range(BLOCKS):
             kind = _KINDS[block % len(_KINDS)]
             ends = [f"\t{grade}\t{kept}\tna\n" for grade, kept in _KEPT[kind]]
-            begins = [f"{kind}\t{name}\t{run}\t" for name, run in zip(self._blocks(block), RUNS, strict=True)]
+            begins = _OfRuns(lambda run, block=block, kind=kind: f"{kind}\t{_usage_key(run, block)}\t{RUNS[run]}\t")
             for done, ranks in self._done(block):
                 for rank in ranks:
                     user_id, run, created, last = where(ranked(rank))
@@ -68,13 +67,13 @@ class Activity:
         """Yield the rows of courseware state of the one large account, all long past."""
         text, runs = self._moments.text, list(large_enrollments())
         for block in range(STATES_OF_LARGE_LEARNER // RUNS_OF_LARGE_LEARNER):
-            names, kind = self._blocks(block), _KINDS[block % len(_KINDS)]
+            kind = _KINDS[block % len(_KINDS)]
             grade, kept = _KEPT[kind][block & 7]
             for run, enrolled in runs:
                 stay = self._moments.end - QUIET - enrolled
                 opened, modified = (enrolled + stay * part // BLOCKS for part in (block, block + 1))
                 yield (
-                    f"{kind}\t{names[run]}\t{RUNS[run]}\t{text(opened)}\t{text(modified)}\t{user_id}"
+                    f"{kind}\t{_usage_key(run, block)}\t{RUNS[run]}\t{text(opened)}\t{text(modified)}\t{user_id}"
                     f"\t{grade}\t{kept}\tna\n"
                 )
 
@@ -84,7 +83,7 @@ class Activity:
         of_blocks = [self._rounds[block] if _KINDS[block % len(_KINDS)] in _COMPLETED else 0 for block in range(BLOCKS)]
         for block, completed in enumerate(_share(self._size.completions, of_blocks)):
             kind = _KINDS[block % len(_KINDS)]
-            middles = [f"{run}\t{name}\t{kind}\t1\t" for name, run in zip(self._blocks(block), RUNS, strict=True)]
+            middles = _OfRuns(lambda run, block=block, kind=kind: f"{RUNS[run]}\t{_usage_key(run, block)}\t{kind}\t1\t")
             for done, ranks in self._done(block):
                 for rank in range(ranks.start, min(ranks.stop, completed)):
                     user_id, run, created, last = where(ranked(rank))
@@ -115,13 +114,21 @@ class Activity:
         for done in range(BLOCKS, block, -1):
             yield done, range(self._rounds[done] if done < BLOCKS else 0, self._rounds[done - 1])
 
-    def _blocks(self, block: int) -> list[str]:
-        """Return the usage key of a block in each course run."""
-        kind = _KINDS[block % len(_KINDS)]
-        names = (md5(f"{course} {block}".encode(), usedforsecurity=False).hexdigest() for course in self._courses)
-        return [
-            f"block-v1:{course}+type@{kind}+block@{name}" for course, name in zip(self._courses, names, strict=True)
-        ]
+
+class _OfRuns(dict):
+    """Texts by the places of course runs, each made when it is first needed."""
+
+    def __init__(self, make: Callable[[int], str]):
+        self._make = make
+
+    def __missing__(self, run: int) -> str:
+        return self.setdefault(run, self._make(run))
+
+
+def _usage_key(run: int, block: int) -> str:
+    course = RUNS[run].removeprefix("course-v1:")
+    name = md5(f"{course} {block}".encode(), usedforsecurity=False).hexdigest()
+    return f"block-v1:{course}+type@{_KINDS[block % len(_KINDS)]}+block@{name}"
 
 
 def _share(total: int, sizes: Sequence[int]) -> Iterator[int]:

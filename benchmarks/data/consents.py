@@ -1,4 +1,4 @@
-"""Consents as ``consent.py`` would have left them: each learner's row, a ledger that verifies, and what was delivered."""
+"""Consents as ``consent.py`` would have left them: where each learner stands, their ledger, and what was delivered."""
 
 import json
 import random
@@ -19,7 +19,7 @@ from coaching_plugin.reports.answers import REFUSALS
 Kind = ConsentEvent.Kind
 Status = CoachingConsent.Status
 
-CHANNEL = "messages"
+CHANNEL = "webhook"
 # Whom the first consent was asked of, before the end of all days: over half a year ago.
 ASKED_SINCE = 196 * DAY
 
@@ -110,7 +110,6 @@ class _History:
         self._site = site
         self._chance = chance = site._chance
         self._at = at
-        self._number = site._numbers.of(user_id)
         self._ip = f"{chance.choice(_NETWORKS)}.{chance.randrange(1, 255)}"
         self._browser = chance.choice(_BROWSERS)
         self._shown = site._shown[chance.choices(list(_LANGUAGES), list(_LANGUAGES.values()))[0]]
@@ -126,17 +125,18 @@ class _History:
             consent.do_not_ask = True
         else:
             self._ask()
-        if consent.status in (Status.DECLINED, Status.WITHDRAWN) or consent.do_not_ask:
-            if chance.random() < 0.05:
-                self._go_on(30 * DAY)
-                self._record(Kind.ASK_AGAIN, door=Door.ADMIN, reason="asked us to")
-                consent.status, consent.do_not_ask = Status.UNDECIDED, False
-                consent.asked_at = consent.answered_at = None
-                if chance.random() < 0.7:
-                    self._go_on(5 * DAY)
-                    self._ask()
+        if consent.has_answered and not consent.is_consented and chance.random() < 0.05:
+            self._go_on(30 * DAY)
+            self._record(Kind.ASK_AGAIN, door=Door.ADMIN, reason="asked us to")
+            consent.status, consent.do_not_ask = Status.UNDECIDED, False
+            consent.asked_at = consent.answered_at = None
+            if chance.random() < 0.7:
+                self._go_on(5 * DAY)
+                self._ask()
         if consent.status in (Status.DECLINED, Status.WITHDRAWN) and chance.random() < 0.02:
             self._erase()
+        if consent.status == Status.UNDECIDED and chance.random() < 0.1:
+            consent.card_dismissed_at = self._site._moments.datetime(self._at)
         self._write()
 
     def _ask(self) -> None:
@@ -145,7 +145,7 @@ class _History:
         answer = chance.choices(list(_ANSWERS), list(_ANSWERS.values()))[0]
         # In seconds, most of them few, and some of them many.
         patience = chance.lognormvariate(4.5, 2.2)
-        while chance.random() < (0.2 if answer else 0.05):
+        while chance.random() < (0.4 if answer else 0.2):
             patience /= 2
             self._go_on(patience)
             self._record(Kind.REFUSED, shown=self._shown, reason=self._mistakes())
@@ -157,12 +157,17 @@ class _History:
             consent.answered_at = self._record(Kind.DECLINED, shown=self._shown, door=self._door())
 
     def _give(self) -> None:
-        chance, consent = self._chance, self._consent
-        consent.status, consent.phone_number, consent.erased_at = Status.CONSENTED, self._number, None
-        consent.disclosure = self._shown.disclosure
+        chance, consent, numbers = self._chance, self._consent, self._site._numbers
+        changes = chance.random() < 0.06
+        consent.phone_number = (numbers.former if changes else numbers.of)(consent.user_id)
+        consent.status, consent.erased_at, consent.disclosure = Status.CONSENTED, None, self._shown.disclosure
         consent.answered_at = self._record(
-            Kind.CONSENTED, shown=self._shown, door=self._door(), phone_number=self._number
+            Kind.CONSENTED, shown=self._shown, door=self._door(), phone_number=consent.phone_number
         )
+        if changes:
+            self._go_on(20 * DAY * chance.random())
+            consent.phone_number = numbers.of(consent.user_id)
+            self._record(Kind.PHONE_CHANGED, door=Door.ACCOUNT_SETTINGS, phone_number=consent.phone_number)
         if chance.random() >= 0.12:
             return
         self._go_on(40 * DAY * chance.random())
@@ -207,12 +212,10 @@ class _History:
         return event.occurred_at
 
     def _deliver(self, event: ConsentEvent) -> None:
-        text = self._site._moments.text
+        at = self._site._moments.text(self._at)
         sent = min(self._at + self._chance.randrange(2, 60), self._site._moments.end - 1)
-        values = (
-            CHANNEL, event.consent.partner_id, event.sequence, PartnerDelivery.Status.SENT, 1, text(self._at), text(self._at), text(sent), "",
-        )  # fmt: skip
-        self._site._deliveries.add(self._at, _line(values))
+        done = (PartnerDelivery.Status.SENT, 1, at, at, self._site._moments.text(sent), "")
+        self._site._deliveries.add(self._at, _line((CHANNEL, event.consent.partner_id, event.sequence, *done)))
 
     def _write(self) -> None:
         consent = self._consent

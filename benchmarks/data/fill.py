@@ -1,10 +1,11 @@
-"""Fills the new database that ``DATABASE_URL`` names; ``__main__.py`` makes it and runs this in a process of its own."""
+"""Fills the new database that ``DATABASE_URL`` names; ``__main__.py`` makes it, and runs this in another process."""
 
 import argparse
 import resource
 import sys
 from collections.abc import Iterator
 from datetime import date, timedelta
+from itertools import islice
 
 # isort: off
 from benchmarks import django_process  # noqa: F401  before all that needs Django set up
@@ -126,10 +127,10 @@ def fill(loading, size: Size, seed: int, day: date) -> None:
 
 
 def _make_catalog(moments: Moments) -> int:
-    """Store all course runs, which of them are coached, and flags that are on; return the id of a retirement's state."""
+    """Store all course runs, those that are coached, and flags that are on; return the id of a retirement's state."""
     first = moments.datetime(0)
     with transaction.atomic():
-        CourseOverview.objects.bulk_create(
+        overviews = (
             CourseOverview(
                 id=key,
                 _location=key.make_usage_key("course", "course"),
@@ -141,6 +142,9 @@ def _make_catalog(moments: Moments) -> int:
             )
             for key in (*COACHED_RUNS, *OTHER_RUNS)
         )
+        # Some at a time: one statement for all of them is what would take the most memory of all.
+        while some := list(islice(overviews, 200)):
+            CourseOverview.objects.bulk_create(some)
         CourseOverview.objects.update(created=first, modified=first)
         CoachedCourse.objects.bulk_create(
             CoachedCourse(
@@ -195,4 +199,8 @@ def _say_made(loading, arguments) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        # It was meant for the command, too, which says what there is to say.
+        sys.exit(1)

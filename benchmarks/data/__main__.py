@@ -56,7 +56,15 @@ def make(size: Size, seed: int, day: date) -> None:
     command += ["--seed", str(seed), "--day", day.isoformat()]
     path = os.pathsep.join([str(ROOT), str(ROOT / "sandbox")])
     environment = {**os.environ, "DATABASE_URL": size.database_url, "PYTHONPATH": path}
-    if subprocess.run(command, cwd=ROOT, env=environment).returncode:
+    process = subprocess.Popen(command, cwd=ROOT, env=environment)
+    try:
+        failed = process.wait()
+    except KeyboardInterrupt:
+        # It ends what it has begun.
+        process.terminate()
+        process.wait()
+        raise
+    if failed:
         raise CannotMakeError(f"{size.database} is not whole, and will not be measured; why is said above.")
 
 

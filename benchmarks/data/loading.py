@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from time import perf_counter
 
@@ -17,7 +18,9 @@ class LoadError(Exception):
     """Raised where not all rows arrived in a table."""
 
 
-def load(connection, table: str, columns: tuple[str, ...], rows: Iterable[str], length: int) -> None:
+def load(
+    connection, table: str, columns: tuple[str, ...], rows: Iterable[str], length: int, *, has_bar: bool = True
+) -> None:
     """
     Fill an empty table with rows: lines of text with tabs between the values, ``\\N`` for none.
 
@@ -26,10 +29,15 @@ def load(connection, table: str, columns: tuple[str, ...], rows: Iterable[str], 
     Args:
         connection: of pymysql, with ``local_infile``.
         length: how many rows there are.
+        has_bar: whether there is a bar on a terminal, and not a line there too.
     """
+    has_bar = has_bar and sys.stderr.isatty()
     started = perf_counter()
     reader, writer = os.pipe()
-    process = multiprocessing.get_context("fork").Process(target=_write, args=(reader, writer, table, rows, length))
+    blocks = _blocks(rows)
+    if has_bar:
+        blocks = with_bar(blocks, f"{table:36}", -(-length // _ROWS_AT_ONCE))
+    process = multiprocessing.get_context("fork").Process(target=_write, args=(reader, writer, blocks))
     process.start()
     os.close(writer)
     try:
@@ -44,17 +52,40 @@ def load(connection, table: str, columns: tuple[str, ...], rows: Iterable[str], 
         raise LoadError(
             f"{table}: {loaded} of {length} rows, {warnings} warnings, and what made them ended with {process.exitcode}"
         )
-    if not sys.stderr.isatty():
+    if not has_bar:
         sys.stderr.write(f"  {table}: {loaded:,} rows in {perf_counter() - started:.0f} s\n")
 
 
-def _write(reader: int, writer: int, table: str, rows: Iterable[str], length: int) -> None:
+@contextmanager
+def beside(work: Callable[[], None]) -> Iterator[None]:
+    """Have work done in another process meanwhile; it ends if the block fails. Raises ``LoadError`` where it fails."""
+    process = multiprocessing.get_context("fork").Process(target=_alone, args=(work,))
+    process.start()
+    try:
+        yield
+        process.join()
+    finally:
+        process.terminate()
+        process.join()
+    if process.exitcode:
+        raise LoadError(f"what was done beside ended with {process.exitcode}")
+
+
+def _alone(work: Callable[[], None]) -> None:
+    # An interrupt is for the process that started this one, and so are its ways to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    work()
+
+
+def _write(reader: int, writer: int, blocks: Iterable[str]) -> None:
     # An interrupt ends the process that loads, and so the pipe.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.close(reader)
     try:
         with open(writer, "w", encoding="utf-8", newline="\n") as pipe:
-            for block in with_bar(_blocks(rows), f"{table:36}", -(-length // _ROWS_AT_ONCE)):
+            for block in blocks:
                 pipe.write(block)
     except BrokenPipeError:
         os._exit(1)

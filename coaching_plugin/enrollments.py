@@ -24,6 +24,7 @@ from opaque_keys.edx.django.models import CourseKeyField
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import lms
+from coaching_plugin.models import CoachedCourse
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,8 @@ def facts(
     """
     Return, in one query, the learner's enrollments in ``course_keys`` with the newest activity in each.
 
+    The keys are of rows of ``CoachedCourse``, active or not: the statement names none of them, however many there are.
+
     Courseware state is looked up last: only for active enrollments in ``modes`` without other activity from ``since``
     on. ``has_course_role`` tells of a role in the course ``role_in`` or in the whole of its organization; with
     ``role_in_each``, in the course of each enrollment.
@@ -76,7 +79,10 @@ def facts(
     )
     # Without a course of entry nobody is asking about roles.
     roles = tables.course_role.objects.none()
-    enrollments = tables.enrollment.objects.filter(user_id=user_id, course_id__in=list(course_keys))
+    # Hundreds of keys would cost more, in the statement, than all the rest of it. The table narrows what is looked up,
+    # as databases compare, and may be ahead of this process; the keys decide.
+    listed = CoachedCourse.objects.filter(course_key=OuterRef("course_id")).order_by()
+    enrollments = tables.enrollment.objects.filter(Exists(listed), user_id=user_id)
     if role_in_each:
         enrollments = enrollments.annotate(org=_organization(course_keys))
         whole_organization = Q(org=OuterRef("org"), course_id=CourseKeyField.Empty)
@@ -116,7 +122,7 @@ def facts(
             "born",
         )
     )
-    return [EnrollmentFacts(*row) for row in rows]
+    return [EnrollmentFacts(*row) for row in rows if row[0] in course_keys]
 
 
 def enrolled_in(

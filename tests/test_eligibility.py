@@ -6,9 +6,10 @@ import pytest
 from common.djangoapps.student.models import CourseAccessRole, CourseEnrollment
 from freezegun import freeze_time
 
-from coaching_plugin import eligibility
+from coaching_plugin import coached_courses, eligibility
 from coaching_plugin.models import CoachedCourse
 from tests import factories
+from tests.cost import the_query_of
 from tests.factories import LIST1, MB101, MB102, PLAIN
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("coached")]
@@ -170,6 +171,34 @@ def test_one_query_for_any_number_of_enrollments(enrollments, django_assert_num_
     eligibility.explain(learner)  # the coached keys are known then
     with django_assert_num_queries(1):
         assert len(eligibility.explain(learner).runs) == enrollments
+
+
+def test_the_statement_does_not_grow_with_the_coached_course_runs(verified):
+    """Named in it, three thousand keys take longer than all that is looked up."""
+    eligibility.explain(verified)  # the coached keys are known then
+    few = the_query_of(lambda: eligibility.explain(verified))
+    CoachedCourse.objects.bulk_create(CoachedCourse(course_key=MB101.replace(run=f"run{n}")) for n in range(300))
+    coached_courses.forget()
+    assert len(coached_courses.keys()) == 303
+    assert len(the_query_of(lambda: eligibility.explain(verified))) == len(few)
+
+
+def test_what_is_coached_is_what_this_process_knows(verified):
+    """The doors ask by the same set, and so do not disagree with the verdict."""
+    factories.enroll(verified, PLAIN)
+    coached_courses.keys()
+    CoachedCourse.objects.filter(course_key=MB101).update(active=False)  # sends no signal
+    CoachedCourse.objects.bulk_create([CoachedCourse(course_key=PLAIN)])
+    assert [run.course_key for run in eligibility.explain(verified).runs] == [MB101]
+    coached_courses.forget()
+    assert [run.course_key for run in eligibility.explain(verified).runs] == [PLAIN]
+
+
+def test_a_key_in_other_letters_is_another_course_run():
+    """To the database, both are the same."""
+    learner = factories.user()
+    factories.enroll(learner, MB101.replace(course="mb101"), ago=timedelta(days=1))
+    assert eligibility.explain(learner).runs == ()
 
 
 def test_courseware_state_is_not_looked_up_where_the_rest_settles_the_matter():

@@ -4,7 +4,7 @@ import logging
 import math
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 # How long a process trusts the set before it reads the table again.
 RELOAD_SECONDS = 60
+# Rows in a statement: databases and their packets have limits.
+CHUNK = 500
 
 
 class CatalogError(Exception):
@@ -136,39 +138,43 @@ def sync_with_catalog() -> Counter:
     """
     known = catalog()
     listed = known.coached_runs()
-    outcome: Counter = Counter()
+    found: dict[str, list[CoachedCourse]] = defaultdict(list)
     with transaction.atomic():
         rows = {row.course_key: row for row in CoachedCourse.objects.select_for_update()}
         for key, uuids in sorted(listed.items()):
-            row = rows.get(key)
+            row = rows.get(key) or CoachedCourse(course_key=key, source=CoachedCourse.Source.CATALOG)
             # Of several programs, the one that is known stays, so that the catalog's order changes nothing.
-            uuid = row.program_uuid if row and row.program_uuid in uuids else uuids[0]
-            outcome[_add_or_update(row, key, uuid, known.coached[uuid])] += 1
+            uuid = row.program_uuid if row.program_uuid in uuids else uuids[0]
+            found[_brought_up_to_date(row, uuid, known.coached[uuid])].append(row)
         for row in rows.values():
             if row.source != CoachedCourse.Source.CATALOG or not row.active or row.course_key in listed:
                 continue
             if row.program_uuid in known.runs and row.course_key not in known.runs[row.program_uuid]:
                 row.active = False
-                row.save(update_fields=["active"])
-                outcome["removed"] += 1
+                found["removed"].append(row)
             else:
-                outcome["kept"] += 1
-    return outcome
+                found["kept"].append(row)
+        _store(found["added"], [*found["updated"], *found["removed"]])
+    return Counter({what: len(rows) for what, rows in found.items() if rows})
 
 
-def _add_or_update(row: CoachedCourse | None, key: CourseKey, uuid: UUID, title: str) -> str:
-    if row is None:
-        CoachedCourse.objects.create(
-            course_key=key, program_uuid=uuid, program_title=title, source=CoachedCourse.Source.CATALOG
-        )
-        return "added"
+def _brought_up_to_date(row: CoachedCourse, uuid: UUID, title: str) -> str:
+    """Set what the catalog says of a row, if it is the catalog's, and return what that makes of it."""
     if row.source == CoachedCourse.Source.OPERATOR:
         return "operator"
     if (row.program_uuid, row.program_title, row.active) == (uuid, title, True):
         return "unchanged"
     row.program_uuid, row.program_title, row.active = uuid, title, True
-    row.save()
-    return "updated"
+    return "added" if row.pk is None else "updated"
+
+
+def _store(added: list[CoachedCourse], changed: list[CoachedCourse]) -> None:
+    """Store rows, hundreds in a statement; this process notices, as it does of a row that is saved."""
+    CoachedCourse.objects.bulk_create(added, batch_size=CHUNK)
+    CoachedCourse.objects.bulk_update(changed, ["program_uuid", "program_title", "active"], batch_size=CHUNK)
+    if added or changed:
+        # No signal is sent of many rows in one statement.
+        forget()
 
 
 def _programs() -> dict[UUID, dict[str, Any]]:

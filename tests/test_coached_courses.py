@@ -223,6 +223,27 @@ def test_a_changed_title_is_updated():
     assert runs()[str(MB101)].program_title == "Statistics II"
 
 
+@pytest.mark.parametrize("count", [1, 100])
+def test_a_sync_is_as_many_statements_for_a_hundred_runs_as_for_one(count):
+    keys = [MB101.replace(run=f"run{number}") for number in range(count)]
+
+    def statements_of(*programs):
+        put(*programs)
+        with CaptureQueriesContext(connection) as queries:
+            said = sync()
+        return said, len(queries)
+
+    # The sites, a site's configuration, a savepoint and its release, the rows: and what is changed.
+    assert statements_of(program(runs=keys)) == (f"Coached course runs: {count} added.", 6)
+    assert coached_courses.keys() == {*keys}
+    assert statements_of(program(runs=keys)) == (f"Coached course runs: {count} unchanged.", 5)
+    with_updates = statements_of(program(runs=keys, title="Another"))
+    assert with_updates[0] == f"Coached course runs: {count} updated."
+    assert {row.program_title for row in runs().values()} == {"Another"}
+    assert statements_of(program(runs=[])) == (f"Coached course runs: {count} removed.", with_updates[1])
+    assert coached_courses.keys() == frozenset()
+
+
 @pytest.mark.parametrize(("title", "stored"), [(None, ""), ("x" * 400, "x" * 255)], ids=["none", "long"])
 def test_a_title_that_does_not_fit_stands_in_nobodys_way(title, stored):
     put(program(title=title))

@@ -9,10 +9,9 @@ from django.core.cache import cache
 
 from benchmarks.ratios import Ratio, alternate, ratio
 from benchmarks.sandbox_lms import SandboxLms, browser_of
-from benchmarks.states import State, arranged
-from coaching_plugin import access, coached_courses
-from tests import factories
-from tests.cost import NEXT, Cost, cost_of_entering, counted, enter, request_of
+from benchmarks.states import State, arranged, start_anew
+from coaching_plugin import access, decisions
+from tests.cost import NEXT, Cost, cost_of_entering, counted, request_of
 
 ASKED_PATH = "/coaching/consent/"
 
@@ -93,68 +92,78 @@ class DoorCost:
         return self.designed in (None, self.added)
 
 
-def cost_of_decision(state):
+def cost_of_decision(state, runs):
     """Count what the decision asks in one state, in a new process, the first time and from then on."""
-    learner = arranged(state)
-    _start_anew()
-    cold = cost_of_entering(learner, state.course_key)
-    _start_anew()
-    enter(factories.user(), state.course_key)
-    first = cost_of_entering(learner, state.course_key)
-    return DecisionCost(state, cold, first, cost_of_entering(learner, state.course_key))
+    with arranged(state, runs) as learner:
+        return counts_of_decision(state, learner, state.course_key(runs))
 
 
-def cost_at_door(page, state, rounds):
+def counts_of_decision(state, learner, course_key):
+    """Count what the decision asks of a learner who is in a state, in a new process, the first time and then."""
+    start_anew()
+    cold = cost_of_entering(learner, course_key)
+    forget_learner(learner, course_key)
+    first = cost_of_entering(learner, course_key)
+    return DecisionCost(state, cold, first, cost_of_entering(learner, course_key))
+
+
+def forget_learner(learner, course_key):
+    """Have the cache know nothing of the learner; what all learners share stays."""
+    cache.delete_many(decisions.remembering_keys(learner.pk, [course_key]))
+
+
+def cost_at_door(page, state, runs, rounds):
     """Measure what the plugin adds to one page in one state."""
-    learner = arranged(state)
-    browser, path = browser_of(learner), page.path.format(course_key=state.course_key)
+    with arranged(state, runs) as learner:
+        return _cost_at_door(page, state, learner, state.course_key(runs), rounds)
+
+
+def _cost_at_door(page, state, learner, course_key, rounds):
+    browser, path = browser_of(learner), page.path.format(course_key=course_key)
     with_plugin, without, without_again = SandboxLms(True), SandboxLms(False), SandboxLms(False)
-    _check_answers(page, state, with_plugin.get(browser, path), without.get(browser, path))
+    check_answers(page, state, with_plugin.get(browser, path), without.get(browser, path))
     taken = alternate(
         {
             "with": lambda: with_plugin.get(browser, path).nanoseconds,
             "without": lambda: without.get(browser, path).nanoseconds,
             "again": lambda: without_again.get(browser, path).nanoseconds,
-            "decision": lambda: _time_of_decision(learner, state.course_key),
+            "decision": lambda: time_of_decision(learner, course_key),
         },
         rounds,
     )
     return DoorCost(
         state,
-        designed=_designed(page, state),
-        added=_cost(with_plugin, browser, path) - _cost(without, browser, path),
+        designed=designed(page, state),
+        added=cost_of_page(with_plugin, browser, path) - cost_of_page(without, browser, path),
         with_plugin=ratio(taken["with"], taken["without"]),
         noise=ratio(taken["again"], taken["without"]),
         decision=ratio(taken["decision"], taken["without"]) if page.is_asking else None,
     )
 
 
-def _designed(page, state):
+def designed(page, state):
+    """Return what the plugin may add to a page; None where the question takes the place of the page."""
     if page.is_asking is None:
         return Cost()
     return None if state.is_asked and page.replaces_page else state.warm
 
 
-def _start_anew():
-    """Be as a new process with an empty cache."""
-    cache.clear()
-    coached_courses.forget()
-
-
-def _check_answers(page, state, answer_with, answer_without):
-    """Make sure that what is measured is what it is called."""
+def check_answers(page, state, answer_with, answer_without):
+    """Make sure that what is measured is what it is called. Raises ``WrongAnswer``."""
     is_right = page.is_asking if state.is_asked and page.is_asking else page.is_open
     if not is_right(answer_with) or not page.is_open(answer_without):
         raise WrongAnswer(f"{page.name}, {state.name}: {answer_with.status} and {answer_without.status}")
 
 
-def _cost(lms, browser, path):
+def cost_of_page(lms, browser, path):
+    """Count what one page asks."""
     with counted() as cost:
         lms.get(browser, path)
     return cost
 
 
-def _time_of_decision(learner, course_key):
+def time_of_decision(learner, course_key):
+    """Return the nanoseconds that a decision takes, in a request of its own."""
     with request_of(learner):
         started = perf_counter_ns()
         access.consent_redirect(learner, course_key, NEXT)

@@ -17,10 +17,8 @@ from django.db import connection
 from benchmarks import course_doors, report
 from benchmarks.course_doors import COURSE_METADATA, COURSE_PAGE, OTHER_PAGE
 from benchmarks.deliveries import deliveries
-from benchmarks.large_learner import large_learner
-from benchmarks.states import STATES
+from benchmarks.states import STATES, Runs
 from tests import factories
-from tests.factories import MB101, PLAIN
 
 
 def main():
@@ -43,21 +41,20 @@ def _measure(rounds):
         sys.stdout.flush()
 
     show(_title(rounds), [])
-    for key in (MB101, PLAIN):
+    runs = Runs()
+    for key in (runs.coached, runs.other):
         factories.overview(key)
-    costs = [course_doors.cost_of_decision(state) for state in STATES]
+    factories.coach_courses()
+    factories.turn_on_flags()
+    costs = [course_doors.cost_of_decision(state, runs) for state in STATES]
     show(report.decisions(costs), costs)
     for page in (COURSE_PAGE, COURSE_METADATA, OTHER_PAGE):
         costs = []
         # A page of no course is the same in all states.
         for state in STATES if page.is_asking else STATES[-1:]:
             _progress(f"{page.name}, {state.name}")
-            costs.append(course_doors.cost_at_door(page, state, rounds))
+            costs.append(course_doors.cost_at_door(page, state, runs, rounds))
         show(report.doors(page, costs), costs)
-    if connection.vendor == "mysql":
-        _progress("a learner with 50,000 rows of courseware state")
-        result = large_learner(rounds=max(rounds // 10, 1))
-        show(report.large_learner(result), [result])
     _progress("changes that wait for the coaching partner")
     result = deliveries(rounds)
     show(report.deliveries(result), [result])

@@ -1,12 +1,9 @@
 """What the benchmark prints: plain text, a hundred columns at most."""
 
 from benchmarks.deliveries import QUERIES_AT_MOST
-from tests.cost import states_in
 
 DECISION = "{:<15}{:>7}{:>9}{:>9}  {:>9}{:>9}{:>9}"
 DOOR = "{:<15}{:>9}{:>10}  {:<22}  {:<22}  {}"
-PLAN_COLUMNS = ("id", "select_type", "table", "type", "key", "ref", "rows")
-PLAN_WIDTH = 22
 
 
 def heading(title):
@@ -65,27 +62,5 @@ def deliveries(result):
     )
 
 
-def large_learner(result):
-    """Return the plan of the query, and how its time stands to that of the plain one."""
-    rows = [PLAN_COLUMNS, *([_cut(row[column]) for column in PLAN_COLUMNS] for row in result.plan)]
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        [
-            heading(f"A learner with {result.of_learner:,} of {result.rows:,} rows of courseware state"),
-            f"Enrolled in {result.enrollments} coached runs, last active before the window: all of it is read.",
-            f"time of the one query / of the same asked plainly, of each enrollment: {result.ours}",
-            f"time of the one query again / of the one query: noise                  {result.noise}",
-            f"How it is read{_mark(result)}:",
-            *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),
-            *(f"Courseware state is read by {row['key'] or 'no index'}." for row in states_in(result.plan)),
-        ]
-    )
-
-
 def _mark(result):
     return "" if result.is_as_designed else "  NOT AS DESIGNED"
-
-
-def _cut(value):
-    text = "" if value is None else str(value)
-    return text if len(text) <= PLAN_WIDTH else f"{text[: PLAN_WIDTH - 3]}..."

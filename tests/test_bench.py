@@ -11,8 +11,9 @@ import pytest
 from benchmarks import __main__ as command
 from benchmarks import course_doors, report
 from benchmarks.ratios import Ratio, alternate, ratio
-from benchmarks.states import STATES
+from benchmarks.states import STATES, Runs
 from coaching_plugin.models import CoachedCourse
+from tests import factories
 from tests.cost import Cost
 
 ROOT = Path(__file__).parent.parent
@@ -56,17 +57,24 @@ def test_without_a_mariadb_that_is_required_it_fails(monkeypatch):
     assert command.main() == 1
 
 
+@pytest.fixture
+def site(committed):
+    """A site with coached course runs, whose flags are on."""
+    factories.coach_courses()
+    factories.turn_on_flags()
+
+
 @pytest.mark.parametrize("state", STATES, ids=[state.name for state in STATES])
-def test_the_decision_costs_what_the_design_says(committed, state):
-    assert course_doors.cost_of_decision(state).is_as_designed
+def test_the_decision_costs_what_the_design_says(site, state):
+    assert course_doors.cost_of_decision(state, Runs()).is_as_designed
 
 
-def test_a_query_too_many_is_noticed_and_shown(committed, monkeypatch):
+def test_a_query_too_many_is_noticed_and_shown(site, monkeypatch):
     monkeypatch.setattr(
         "coaching_plugin.coached_courses.is_coached",
         lambda key: CoachedCourse.objects.filter(course_key=key, active=True).exists(),
     )
-    costs = course_doors.cost_of_decision(STATES[0])
+    costs = course_doors.cost_of_decision(STATES[0], Runs())
     assert costs.warm == Cost(queries=1, round_trips=0)
     assert not costs.is_as_designed
     assert "1 (0)    1 (0)" in report.decisions([costs])

@@ -33,7 +33,7 @@ SYNC_QUERIES, SYNC_QUERIES_WITH_CHANGES = 5, 6
 SAVEPOINTS = 2
 FIRST, WARM = [2, 3], [2, 3]
 
-ROW = "{:<44}{:>12}  {:<22}  {}"
+ROW = "{:<40}{:>10}  {:<22}  {}"
 PLAN = ("id", "select_type", "table", "type", "key", "ref", "rows")
 PLAN_WIDTH = 18
 
@@ -156,7 +156,7 @@ def coached_runs(name: str, found: dict[int, dict], taken: dict[tuple, list[int]
     ratios = {count: ratio(taken[count,], taken[few,]) for count in COACHED[1:]}
     lines = [
         *_heading(f"The first decision by the number of coached course runs, {name}"),
-        ROW.format("", "ms", f"this/{few}", "queries, bytes of the statement"),
+        ROW.format("", "ms", f"this/{few}", "queries, bytes of SQL"),
     ]
     for count in COACHED:
         against = str(ratios[count]) if count in ratios else f"noise {noise.low:.3f} to {noise.high:.3f}"

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +40,10 @@ class Probe(AbstractContextManager):
 
     def ask(self, question: str, **arguments: Any) -> Any:
         """Have a question answered. Raises ``ProbeError`` where it fails; why, the probe has said on stderr."""
-        self._process.stdin.write(json.dumps([question, arguments]) + "\n")
-        self._process.stdin.flush()
+        # One that has ended before takes no question; it has no answer either.
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps([question, arguments]) + "\n")
+            self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             raise ProbeError(f"{self._module} ended when it was asked for {question}")

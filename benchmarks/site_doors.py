@@ -112,8 +112,8 @@ def _flatness(names, found, strangers):
             continue
         for state in found:
             for how in HOWS:
-                budget = FLAT_COLD[name] if how == "cold" else FLAT[name]
-                yield Measured(budget, f"{state.name}, {how}", *_against_smallest(state.taken, name, how))
+                against = _against_smallest(state.taken, name, how)
+                yield Measured(FLAT_COLD[name] if how == "cold" else FLAT[name], f"{state.name}, {how}", *against)
         yield Measured(FLAT_STRANGER[name], "a stranger", *_against_smallest(strangers, name))
 
 
@@ -203,7 +203,7 @@ def _times_table(names, found, strangers):
     row("a stranger", "", strangers)
     lines += [
         "cold: in a new process with an empty cache; first: nothing cached of the learner; warm: all that follow.",
-        "a stranger: each time another undecided learner of the site, whose rows were not read before in the run.",
+        "a stranger: each time another undecided learner of the site, whose rows were not read before.",
         f"noise: {names[0]} against itself.",
     ]
     return "\n".join(lines)

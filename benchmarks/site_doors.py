@@ -202,7 +202,7 @@ def _times_table(names, found, strangers):
             row(state.name if how == HOWS[0] else "", how, state.taken, how)
     row("a stranger", "", strangers)
     lines += [
-        "cold: in a new process with an empty cache; first: nothing cached of the learner; warm: all that follow.",
+        "cold: a new process, an empty cache; first: nothing cached of the learner; warm: all that follow.",
         "a stranger: each time another undecided learner of the site, whose rows were not read before.",
         f"noise: {names[0]} against itself.",
     ]

@@ -34,8 +34,6 @@ class ViewHook:
     """
 
     def __init__(self) -> None:
-        django_process.keep_connection()
-        django_process.write_log_nowhere()
         self._state = ExitStack()
         self._page = self._other = (0, "")
         self._site = Site.objects.get_current()
@@ -87,6 +85,8 @@ class ViewHook:
 
     def serve(self, **questions) -> None:
         """Answer till there is nothing more to be asked."""
+        django_process.keep_connection()
+        django_process.write_log_nowhere()
         ours = {"enter": self.enter, "leave": self.leave, "costs": self.costs, "nanoseconds": self.nanoseconds}
         serve({**ours, **questions})
 

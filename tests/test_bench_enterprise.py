@@ -1,9 +1,11 @@
 """Beside edx-enterprise: what is judged, what is said of what was left out, and that nothing is passed over."""
 
+import importlib
 import itertools
 import re
 import sys
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +14,11 @@ import pytest
 from benchmarks import budgets, enterprise
 from benchmarks.enterprise import PAIRS, WHEN, Asked, Pair
 from benchmarks.enterprise_stand_ins import LEFT_OUT, CatalogService, ConsentApi, elsewhere
-from benchmarks.site import SIZES
+from benchmarks.site import HUGE_RUN, OTHER_RUNS, SIZES
+from benchmarks.states import STATES, arranged
+from coaching_plugin import consent
+from coaching_plugin.models import CoachedCourse
+from tests import factories
 
 REQUIREMENTS = Path(enterprise.__file__).with_name("enterprise-requirements.txt")
 PAIR = Pair("answered", "answered", "granted", learner="answered")
@@ -111,6 +117,57 @@ def test_all_states_are_judged_and_held_to_budgets(measure):
 def test_every_budget_beside_edx_enterprise_is_that_of_a_state():
     names = {f"{pair.budget}_{when}" for pair, when in itertools.product(PAIRS, ("warm", "cold"))}
     assert {name for name in budgets.budgets() if name.startswith("enterprise_")} <= names
+
+
+# What is ours ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def probe():
+    """The module that our own process runs, on a platform that has the filter."""
+    filters = pytest.importorskip("openedx_filters.learning.filters")
+    if not hasattr(filters, "CoursewareViewStarted"):
+        pytest.skip("this openedx-filters has no courseware filters")
+    return importlib.import_module("benchmarks.coaching_probe")
+
+
+@pytest.mark.parametrize("state", STATES[1:], ids=[state.name for state in STATES[1:]])
+def test_our_step_costs_at_the_filter_what_the_decision_costs_by_the_design(committed, probe, state):
+    flag_is_off = state.name == "flag off"
+    learner = arranged(next(other for other in STATES if other.name == "to be asked") if flag_is_off else state)
+    hook = probe.CoachingHook()
+    hook.enter(state.name, {"user": learner.pk, "course": str(state.course_key)}, factories.user().pk)
+    designed = {
+        when: {"queries": cost.queries, "round_trips": cost.round_trips, "is_asked": state.is_asked}
+        for when, cost in {"cold": state.cold, "first": state.first, "warm": state.warm}.items()
+    }
+    assert hook.costs() == designed
+    hook.leave()
+    if flag_is_off:
+        assert factories.Flag.objects.get(name="coaching.enabled").everyone is True
+
+
+def test_of_each_state_a_learner_is_found_who_is_in_it(committed, probe):
+    CoachedCourse.objects.create(course_key=HUGE_RUN)
+    factories.turn_on_flags()
+    nobody, audit, another, asked, answered = (factories.user() for _ in range(5))
+    factories.enroll(nobody, OTHER_RUNS[7])
+    nobody.courseenrollment_set.update(mode="audit")
+    for learner in (audit, another):
+        factories.enroll(learner, HUGE_RUN, mode="audit")
+    for learner in (asked, answered):
+        factories.enroll(learner, HUGE_RUN, ago=timedelta(days=1))
+    consent.give(answered, factories.TYPED, "Lena Learner", factories.evidence())
+    assert probe.learners() == {
+        "not our course": {"user": nobody.pk, "course": str(OTHER_RUNS[7])},
+        "answered": {"user": answered.pk, "course": str(HUGE_RUN)},
+        "to be asked": {"user": asked.pk, "course": str(HUGE_RUN)},
+        "not eligible": {"user": audit.pk, "course": str(HUGE_RUN)},
+        "another": {"user": another.pk, "course": str(HUGE_RUN)},
+    }
+    consent.decline(asked, factories.evidence())
+    with pytest.raises(probe.WrongState, match="is one of ask"):
+        probe.learners()
 
 
 # What is said ----------------------------------------------------------------------------------------------------

@@ -137,13 +137,16 @@ def test_our_step_costs_at_the_filter_what_the_decision_costs_by_the_design(comm
     learner = arranged(next(other for other in STATES if other.name == "to be asked") if flag_is_off else state)
     hook = probe.CoachingHook()
     hook.enter(state.name, {"user": learner.pk, "course": str(state.course_key)}, factories.user().pk)
+    try:
+        # Twice, since the second time it is for the hook to start anew.
+        asked = [hook.costs(), hook.costs()]
+    finally:
+        hook.leave()
     designed = {
         when: {"queries": cost.queries, "round_trips": cost.round_trips, "is_asked": state.is_asked}
         for when, cost in {"cold": state.cold, "first": state.first, "warm": state.warm}.items()
     }
-    # Twice, since the second time it is for the hook to start anew.
-    assert [hook.costs(), hook.costs()] == [designed, designed]
-    hook.leave()
+    assert asked == [designed, designed]
     if flag_is_off:
         assert factories.Flag.objects.get(name="coaching.enabled").everyone is True
 

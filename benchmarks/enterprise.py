@@ -130,7 +130,7 @@ def run(sizes: list[Size], rounds: int) -> Outcome:
             if not (one.when == "cold" and one.pair.known_more)
         ]
         wrong += [f"beside edx-enterprise, {size.name}: {problem}" for one in asked for problem in one.problems()]
-    return Outcome("\n".join([*texts, _left_out()]), tuple(measured), tuple(wrong))
+    return Outcome("\n".join([*texts, "", _left_out()]), tuple(measured), tuple(wrong))
 
 
 @contextmanager

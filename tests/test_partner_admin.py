@@ -1,10 +1,8 @@
-"""What operators see of the deliveries, what they may do, what the system check says, and what the migration counts."""
+"""What operators see of the deliveries, what they may do, what the check says, and whom migrations count as told."""
 
 from datetime import timedelta
-from importlib import import_module
 
 import pytest
-from django.apps import apps
 from django.core import checks as django_checks
 from django.core.management import call_command
 from django.db import connection
@@ -15,7 +13,6 @@ from django.utils import timezone
 from coaching_plugin import consent
 from coaching_plugin.models import CoachingConsent, PartnerChannel, PartnerDelivery
 from coaching_plugin.partner import health
-from tests import factories
 from tests.factories import TYPED, evidence
 from tests.operators import operator
 from tests.test_partner_delivery import assert_partner_knows, consented, key, rows, run
@@ -201,20 +198,6 @@ def test_of_usable_channels_or_none_there_is_nothing_to_say(settings, value):
 
 
 # The migration
-
-
-def test_the_migration_counts_who_consented_before_as_told_and_nobody_else():
-    answers = {"consented": consented(), "withdrawn": consented(), "declined": factories.eligible_learner()}
-    consent.decline(answers["withdrawn"], evidence())
-    consent.decline(answers["declined"], evidence())
-    consent.ask(answers.setdefault("undecided", factories.eligible_learner()), evidence())
-    CoachingConsent.objects.update(changed_at=None)
-    migration = import_module("coaching_plugin.migrations.0003_partner")
-    migration.count_standing_consents_as_told(apps, None)
-    told = {row.status: (row.changed_at, row.answered_at) for row in CoachingConsent.objects.all()}
-    assert set(told) == set(answers)
-    assert told["consented"][0] == told["consented"][1] is not None
-    assert [told[status][0] for status in ("withdrawn", "declined", "undecided")] == [None] * 3
 
 
 @pytest.mark.once

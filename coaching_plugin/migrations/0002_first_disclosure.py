@@ -58,7 +58,7 @@ Cómo se tratan tus datos: ${privacy_url}
 
 def publish(apps, schema_editor):
     """Add the disclosure in each language, where it is not there yet."""
-    disclosures = apps.get_model("coaching_plugin", "Disclosure").objects
+    disclosures = apps.get_model("coaching_plugin", "Disclosure").objects.using(schema_editor.connection.alias)
     now = timezone.now()
     for language, body in BODIES.items():
         disclosures.get_or_create(

@@ -5,12 +5,6 @@ from django.conf import settings
 from django.db import migrations, models
 
 
-def count_standing_consents_as_told(apps, schema_editor):
-    """Who consented before there was a way to the partner is on the roster, and what they change later is told."""
-    consents = apps.get_model("coaching_plugin", "CoachingConsent").objects
-    consents.filter(status="consented").update(changed_at=models.F("answered_at"))
-
-
 class Migration(migrations.Migration):
 
     dependencies = [
@@ -92,5 +86,4 @@ class Migration(migrations.Migration):
             model_name='partnerdelivery',
             constraint=models.UniqueConstraint(fields=('channel', 'partner_id', 'sequence'), name='coaching_delivery_unique'),
         ),
-        migrations.RunPython(count_standing_consents_as_told, migrations.RunPython.noop),
     ]

@@ -16,7 +16,8 @@ language = "en"
 # Quotation marks are those of commands and of code more often than not.
 smartquotes = False
 
-extensions = ["annotations", "own_host"]
+# Pages are reStructuredText, or Markdown (myst_parser).
+extensions = ["annotations", "myst_parser", "own_host"]
 exclude_patterns = ["_build", "requirements.txt"]
 # Nothing is asked of another site while this is built: no intersphinx.
 

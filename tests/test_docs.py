@@ -20,15 +20,26 @@ from coaching_plugin import conf, toggles
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parent.parent
+
+
+def read(path):
+    """Return the text of a page; what Markdown marks as code, in the marks of reStructuredText."""
+    text = path.read_text(encoding="utf-8")
+    return re.sub(r"(?<!`)`([^`\n]+)`(?!`)", r"``\1``", text) if path.suffix == ".md" else text
+
+
 PAGES = {
-    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("docs/**/*.rst"))
+    path.relative_to(ROOT).as_posix(): read(path)
+    for path in sorted(ROOT.glob("docs/**/*"))
+    if path.suffix in (".rst", ".md") and "_build" not in path.parts
 }
 TEXTS = PAGES | {name: (ROOT / name).read_text(encoding="utf-8") for name in ("README.rst", "tutor/README.rst")}
 README, OPERATING, PRIVACY = TEXTS["README.rst"], TEXTS["docs/operating.rst"], TEXTS["docs/privacy.rst"]
 
 # Of the platform, or of what it stands on; that the sandbox has them or not says nothing.
 COMMANDS_OF_THE_PLATFORM = {
-    "cache_programs", "check", "collectstatic", "create_dot_application", "migrate", "waffle_flag", "waffle_switch",
+    "cache_programs", "check", "collectstatic", "create_dot_application", "migrate", "sqlmigrate", "waffle_flag",
+    "waffle_switch",
 }  # fmt: skip
 # Of the account MFE of 2023, of Tutor's images, and what stands for them all.
 OTHER_SETTINGS = {"COACHING_ENABLED", "COACHING_PIP_REQUIREMENT", "COACHING_NPM_PACKAGE", "COACHING_"}

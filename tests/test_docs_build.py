@@ -19,7 +19,8 @@ from tests.test_docs import flags
 pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parent.parent
-if not importlib.util.find_spec("sphinx_book_theme") and os.environ.get("REQUIRE_DOCS") != "1":
+NEEDED = ("code_annotations", "myst_parser", "sphinx_book_theme")
+if not all(map(importlib.util.find_spec, NEEDED)) and os.environ.get("REQUIRE_DOCS") != "1":
     pytest.skip("The documentation was not built: Sphinx is not here (make docs).", allow_module_level=True)
 
 
@@ -55,7 +56,10 @@ def small(tmp_path):
     # Where conf.py looks for the version and for the annotations.
     (tmp_path / "setup.py").write_text((ROOT / "setup.py").read_text())
 
-    def of(text):
+    def of(text, markdown=None):
+        if markdown:
+            (source / "another.md").write_text(f"# Another page\n\n{markdown}\n")
+            text += "\n\n.. toctree::\n\n   another"
         (source / "index.rst").write_text(f"Page\n====\n\n{text}\n")
         return build(source, tmp_path)
 
@@ -85,7 +89,9 @@ def test_a_source_is_named_and_linked_at_no_host(built):
 
 
 def test_every_page_that_is_written_is_built(built):
-    written = {path.relative_to(ROOT / "docs").with_suffix("") for path in (ROOT / "docs").rglob("*.rst")}
+    pages = [path.relative_to(ROOT / "docs") for path in (ROOT / "docs").rglob("*") if path.suffix in (".rst", ".md")]
+    written = {page.with_suffix("") for page in pages if page.parts[0] != "_build"}
+    assert Path("performance") in written
     assert all((built / f"{name}.html").is_file() for name in written)
 
 
@@ -106,6 +112,12 @@ def test_what_is_loaded_from_another_host_fails_the_build(small):
         assert host in done.stderr
 
 
+def test_so_does_what_a_page_in_markdown_loads(small):
+    done = small("", markdown="![None](https://image.example.com/x.png)")
+    assert done.returncode != 0
+    assert "image.example.com" in done.stderr
+
+
 def test_a_link_to_another_host_is_none(small):
     done = small("`Elsewhere <https://www.example.com/>`_")
     assert (done.returncode, done.stderr) == (0, "")
@@ -115,4 +127,11 @@ def test_every_warning_is_shown_and_fails_the_build(small):
     done = small(":ref:`nowhere`\n\n:doc:`nobody`\n\n*open\n\n.. image:: none.png\n   :alt: None\n\n:py:func:`nothing`")
     assert done.returncode != 0
     for what in ("nowhere", "nobody", "Inline emphasis", "none.png", "nothing"):
+        assert what in done.stderr
+
+
+def test_also_those_of_a_page_in_markdown(small):
+    done = small("", markdown="[There](nowhere.md), {doc}`nobody`, ![None](none.png)\n\n#### A level left out")
+    assert done.returncode != 0
+    for what in ("nowhere.md", "nobody", "none.png", "H1 to H4"):
         assert what in done.stderr

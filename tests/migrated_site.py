@@ -78,7 +78,9 @@ class Site:
         MigrationExecutor(self.connection).migrate([*LEAVES_OF_OTHERS, (APP, name)])
 
     def forget_ours(self):
-        """Drop our tables, in whatever state they are, and the accounts: as before our first migration."""
+        """Drop our tables, in whatever state they are, and the accounts; what follows has a connection of its own."""
+        self.connection.close()
+        self.connection = connections[ALIAS] = self.connection.copy(alias=ALIAS)
         ours = [table for table in self.tables() if table.startswith(f"{APP}_")]
         with self.connection.constraint_checks_disabled():
             self.execute(*(f"DROP TABLE {self.connection.ops.quote_name(table)}" for table in ours))
@@ -166,7 +168,7 @@ def migrated_site(folder):
         site.migrate(None)
         yield site
     finally:
-        database.close()
+        connections[ALIAS].close()
         del connections[ALIAS]
         _execute(drop)
 

@@ -397,7 +397,6 @@ def test_a_batch_holds_up_nobody_who_is_not_in_it(site, level):
             rows.create()
             with pytest.raises(OperationalError, match="Lock wait timeout"):
                 rows.filter(pk=consented[0].pk).update(status="withdrawn")
-    site.connection.close()
 
 
 def test_the_first_disclosure_is_published_once_and_what_is_there_stays(site):
@@ -551,7 +550,6 @@ def test_the_foreign_key_to_accounts_waits_for_who_writes_one_and_for_nobody_who
         with transaction.atomic(using=other.alias):
             assert accounts.get(pk=account.pk).first_name == "Some"
             site.execute(key)
-    site.connection.close()
 
 
 # A migration that was interrupted, and what the operating guide says of it

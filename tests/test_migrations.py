@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from datetime import timedelta
 from enum import Enum
+from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
@@ -36,6 +37,8 @@ class Effect(Enum):
     ROWS = "changes rows, so many in a statement at most, each statement committed by itself"
     NOTHING = "changes nothing in the database: options, help texts, choices"
 
+
+ROOT = Path(__file__).parent.parent
 
 # Each operation of each migration. One that is not here fails the tests.
 WHAT_EACH_DOES = {
@@ -117,6 +120,16 @@ def site(db, _site):
 def test_the_table_tells_of_every_operation_and_of_no_other():
     told = {name: list(does) for name, does in WHAT_EACH_DOES.items()}
     assert told == {name: [named(operation) for operation in operations(name)] for name in NAMES}
+
+
+def test_the_documentation_tells_of_every_migration_and_which_may_simply_be_run_again():
+    performance, guide = (
+        (ROOT / "docs" / page).read_text(encoding="utf-8") for page in ("performance.md", "operating.rst")
+    )
+    assert re.findall(r"^\| `(\d{4}_\w+)` \|", performance, flags=re.MULTILINE) == NAMES
+    (sentence,) = re.findall(r"^\* (.*) change rows alone", guide, flags=re.MULTILINE)
+    rows_alone = [name for name in NAMES if not any(operation.reduces_to_sql for operation in operations(name))]
+    assert re.findall(r"``(\w+)``", sentence) == rows_alone
 
 
 def test_the_models_have_no_change_that_no_migration_makes(db, capsys):

@@ -13,7 +13,7 @@ from django.utils import timezone
 from freezegun import freeze_time
 from openedx.core.djangoapps.user_api.models import RetirementState, UserRetirementStatus
 
-from coaching_plugin import consent, disclosures, ledger
+from coaching_plugin import coached_courses, consent, disclosures, ledger, toggles
 from coaching_plugin.models import AppendOnlyError, CoachingConsent, ConsentEvent, Door
 from tests import factories
 from tests.factories import CANADIAN, NUMBER, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
@@ -132,6 +132,47 @@ def test_what_is_so_already_changes_nothing(learner, before, change):
     assert not [query for query in queries if query["sql"].startswith(("INSERT", "UPDATE"))]
     assert CoachingConsent.objects.values().get() == row
     assert outcome.consent == standing(learner)
+
+
+# What each change costs, with one channel to the partner: what was done before, the change, its statements, and those
+# that follow its commit. Each looks whether there is a row, makes one if not, locks it, adds the event, stores the row.
+COSTS = {
+    "asked": ([], consent.ask, 6, 0),
+    "asked already": ([consent.ask], consent.ask, 2, 0),
+    # And the profile, the learner, the retirement, the outbox, and three by which the platform writes the number.
+    "consented": ([consent.ask], GIVE, 11, 2),
+    "consented, never asked": ([], GIVE, 12, 2),
+    "given already": ([GIVE], GIVE, 3, 0),
+    "moved": ([GIVE], partial(GIVE, phone_number=OTHER_TYPED), 9, 2),
+    "refused": ([consent.ask], partial(GIVE, phone_number="12"), 8, 0),
+    "declined": ([consent.ask], consent.decline, 4, 0),
+    "declined, never asked": ([], consent.decline, 5, 0),
+    "declined already": ([consent.decline], consent.decline, 2, 0),
+    "withdrawn by the learner": ([GIVE], consent.decline, 5, 0),
+    "withdrawn": ([GIVE], partial(consent.withdraw, reason="why"), 6, 0),
+    "number changed": ([GIVE], partial(consent.change_phone, phone_number=OTHER_TYPED), 9, 2),
+    "stopped": ([GIVE], consent.opt_out, 5, 0),
+    "not to be asked": ([], partial(consent.do_not_ask, reason="why"), 5, 0),
+}
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_what_each_change_costs(coached, flags, settings):
+    settings.COACHING_PARTNER_CHANNELS = {"partner": {"BACKEND": "tests.loopback_partner.JsonChannel"}}
+    # What a process or its cache knows from then on.
+    toggles.delivers_to_partner()
+    coached_courses.keys()
+    how, asked = evidence(), {}
+    for name, (before, change, *_) in COSTS.items():
+        learner = factories.eligible_learner()
+        for earlier in before:
+            earlier(learner, evidence=how)
+        with CaptureQueriesContext(connection) as queries:
+            change(learner, evidence=how)
+        statements = [query["sql"] for query in queries if not query["sql"].startswith("BEGIN")]
+        inside = [*statements, "COMMIT"].index("COMMIT")
+        asked[name] = (inside, len(statements[inside + 1 :]))
+    assert asked == {name: (inside, after) for name, (*_, inside, after) in COSTS.items()}
 
 
 @contextmanager

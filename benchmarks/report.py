@@ -1,14 +1,10 @@
 """What the benchmark prints: plain text, a hundred columns at most."""
 
 from benchmarks.deliveries import QUERIES_AT_MOST
+from benchmarks.headings import heading
 
 DECISION = "{:<15}{:>7}{:>9}{:>9}  {:>9}{:>9}{:>9}"
 DOOR = "{:<15}{:>9}{:>10}  {:<22}  {:<22}  {}"
-
-
-def heading(title):
-    """Return a title with a line under it."""
-    return f"\n{title}\n{'-' * len(title)}"
 
 
 def decisions(costs):

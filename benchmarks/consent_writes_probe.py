@@ -58,6 +58,13 @@ class Writers:
         for done in [self._threads.submit(self._connect, ready) for _ in range(number)]:
             done.result()
 
+    def end(self) -> None:
+        """Close the connections, and have the threads end."""
+        ready = threading.Barrier(self._number)
+        for done in [self._threads.submit(self._disconnect, ready) for _ in range(self._number)]:
+            done.result()
+        self._threads.shutdown()
+
     def take_turns(self, works: list[Callable]) -> tuple[int, list[str]]:
         """Have all done at once, each by one thread, and return nanoseconds and the names of what was raised."""
         start = threading.Barrier(self._number + 1)
@@ -71,6 +78,11 @@ class Writers:
     @staticmethod
     def _connect(ready):
         connection.ensure_connection()
+        ready.wait()
+
+    @staticmethod
+    def _disconnect(ready):
+        connection.close()
         ready.wait()
 
     @staticmethod
@@ -144,6 +156,11 @@ class Site:
         return [
             f"{table} is not left as it was found" for table, number in self._as_found.items() if now[table] != number
         ]
+
+    def end(self) -> None:
+        """Have all threads end."""
+        for writers in self._writers.values():
+            writers.end()
 
     @contextmanager
     def _learners(self, number, outbox):

@@ -1,0 +1,222 @@
+"""A site under load: the visits, what is the right answer to each, and what the benchmark makes of what Locust saw."""
+
+import json
+import os
+from collections import Counter
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from benchmarks import visits
+from benchmarks.budgets import Measured, broken
+from benchmarks.ratios import Ratio
+from benchmarks.slices import Slice, by_pairs, halves, percentile, work_of_a_visit
+from benchmarks.visits import (
+    ANONYMOUS,
+    ANSWERED,
+    COURSE_METADATA,
+    COURSE_PAGE,
+    MIX,
+    NOT_ELIGIBLE,
+    TO_BE_ASKED,
+    Guest,
+    Guests,
+    Visit,
+)
+
+RUN = "course-v1:NationX+MB001+2026"
+QUESTION = "/coaching/consent/?next=%2Fcourses%2Fcourse-v1%3ANationX%2BMB001%2B2026%2Fcourseware%2F"
+PAGE = "<span>lena</span> You are in."
+
+needs_servers = pytest.mark.skipif(
+    not all(find_spec(name) for name in ("gunicorn", "locust", "psutil", "redis")),
+    reason="benchmarks/requirements.txt is not installed",
+)
+
+
+def visit(state=ANSWERED, page=COURSE_PAGE, with_plugin=True, answer=""):
+    return Visit(Guest(state, RUN, "" if state == ANONYMOUS else "lena", "a session"), page, with_plugin, answer)
+
+
+def metadata(has_access=True, username="lena", error_code=None, message=None):
+    access = {"has_access": has_access, "error_code": error_code, "developer_message": message}
+    return json.dumps({"username": username, "course_access": access})
+
+
+# What is the right answer
+
+
+@pytest.mark.parametrize(
+    ("one", "answer"),
+    [
+        (visit(), (200, "", PAGE)),
+        (visit(TO_BE_ASKED), (302, QUESTION, "")),
+        (visit(TO_BE_ASKED, with_plugin=False), (200, "", PAGE)),
+        (visit(ANONYMOUS), (302, "/login?next=/courses/", "")),
+        (visit(NOT_ELIGIBLE, COURSE_METADATA), (200, "", metadata())),
+        (visit(TO_BE_ASKED, COURSE_METADATA), (200, "", metadata(has_access=False, message=QUESTION))),
+        (visit(TO_BE_ASKED, COURSE_METADATA, with_plugin=False), (200, "", metadata())),
+        (visit(ANONYMOUS, COURSE_METADATA), (200, "", metadata(False, None, "authentication_required"))),
+    ],
+)
+def test_the_right_answer_is_no_problem(one, answer):
+    assert one.problem(*answer) == ""
+
+
+@pytest.mark.parametrize(
+    ("one", "answer"),
+    [
+        (visit(), (500, "", PAGE)),
+        (visit(), (200, "", "Coaching is not available at the moment. lena")),
+        (visit(), (200, "", PAGE.replace("lena", "lars"))),
+        (visit(), (302, QUESTION, "")),
+        (visit(TO_BE_ASKED), (200, "", PAGE)),
+        (visit(TO_BE_ASKED), (302, "/login?next=/courses/", "")),
+        (visit(TO_BE_ASKED), (302, QUESTION.replace("MB001", "MB002"), "")),
+        (visit(TO_BE_ASKED, with_plugin=False), (302, QUESTION, "")),
+        (visit(ANONYMOUS), (200, "", PAGE)),
+        (visit(page=COURSE_METADATA), (503, "", "")),
+        (visit(page=COURSE_METADATA), (200, "", metadata(has_access=False))),
+        (visit(page=COURSE_METADATA), (200, "", metadata(username="lars"))),
+        (visit(TO_BE_ASKED, COURSE_METADATA), (200, "", metadata())),
+        (visit(TO_BE_ASKED, COURSE_METADATA), (200, "", metadata(has_access=False))),
+        (visit(ANONYMOUS, COURSE_METADATA), (200, "", metadata(username=None))),
+    ],
+)
+def test_any_other_answer_is_a_problem_that_names_page_and_state_and_nobody(one, answer):
+    problem = one.problem(*answer)
+    assert problem.startswith(f"{one.page}, {one.guest.state}: ")
+    assert "lena" not in problem
+
+
+# Who visits
+
+
+def guests(to_be_asked=60):
+    states = dict.fromkeys(MIX, 20) | {TO_BE_ASKED: to_be_asked}
+    return Guests(
+        {state: [Guest(state, RUN, f"{state} {place}") for place in range(number)] for state, number in states.items()}
+    )
+
+
+def test_visits_come_as_the_mix_says_half_of_them_of_each_page():
+    made = guests().visits(1000, with_plugin=True)
+    assert Counter(one.guest.state for one in made) == {state: 10 * share for state, share in MIX.items()}
+    assert Counter(one.page for one in made) == {COURSE_PAGE: 500, COURSE_METADATA: 500}
+    assert sum(MIX.values()) == 100
+
+
+def test_a_third_of_those_who_are_asked_answers_once_and_never_without_the_plugin():
+    some = guests()
+    made = some.visits(1000, with_plugin=True)
+    answering = [one.guest.username for one in made if one.answer]
+    assert len(answering) == len({*answering}) == 30, "as many as there are"
+    assert Counter(one.answer for one in made if one.answer) == {"accept": 15, "decline": 15}
+    assert not {*answering} & {one.guest.username for one in made if not one.answer}
+    assert not any(one.answer for one in some.visits(1000, with_plugin=True)), "nobody is left who would"
+    assert not any(one.answer for one in guests().visits(1000, with_plugin=False))
+
+
+def test_visits_are_written_and_read_again(tmp_path):
+    made = guests().visits(50, with_plugin=True)
+    visits.write(made, tmp_path / "visits")
+    assert visits.read(tmp_path / "visits") == made
+
+
+# What is made of it
+
+
+def a_slice(milliseconds=(10, 20, 30), problem="", visits=None, seconds=1.0, work=0.3, state=ANSWERED, rate=3):
+    answers = [
+        {"step": "visit", "state": state, "page": COURSE_PAGE, "answer": "", "milliseconds": took, "problem": problem}
+        for took in milliseconds
+    ]
+    number = len(answers) if visits is None else visits
+    return Slice(visits=number, rate=rate, seconds=seconds, latest=0.0, answers=answers, work=work)
+
+
+def test_percentiles_are_those_of_the_times_that_locust_noted():
+    times = [*range(1, 102)]
+    assert [percentile(times, which) for which in (50, 95, 99)] == [51, 96, 100]
+
+
+def test_a_slice_tells_of_the_same_pages_on_both_sides():
+    answers = a_slice([10, 20]).answers + a_slice([500], state=TO_BE_ASKED).answers
+    one = Slice(visits=3, rate=3, seconds=1, latest=0, answers=answers)
+    assert one.of_pages() == [10, 20]
+    assert one.of(state=TO_BE_ASKED) == [500]
+    assert one.of("the question") == []
+
+
+def test_an_error_and_a_visit_that_was_not_made_are_problems():
+    assert a_slice().problems() == set()
+    assert a_slice(problem="a course page, answered: 500 is not the page").problems() == {
+        "a course page, answered: 500 is not the page"
+    }
+    assert a_slice(visits=4).problems() == {"of 4 visits, 3 were made"}
+
+
+def test_a_rate_is_held_in_time_and_while_nobody_waits_long():
+    alone = a_slice([10, 10, 10])
+    assert a_slice([50, 50, 50], seconds=1.9).is_held(alone)
+    assert not a_slice([50, 50, 50], seconds=2.1).is_held(alone)
+    assert not a_slice([10, 10, 90], seconds=1.9).is_held(alone)
+
+
+def test_slices_are_held_against_those_beside_them():
+    these, those = [a_slice([20, 20]), a_slice([60, 60])], [a_slice([10, 10]), a_slice([20, 20])]
+    assert by_pairs(these, those, lambda one: percentile(one.of_pages(), 50)) == Ratio(2.5, 2.0, 3.0)
+    assert halves([1, 2, 3, 4]) == ([1, 3], [2, 4])
+    assert work_of_a_visit(a_slice(work=0.3)) == pytest.approx(100)
+
+
+def test_a_site_that_is_slower_by_more_than_the_noise_breaks_its_budget():
+    quiet = Ratio(1.0, 0.99, 1.01)
+    slow = [Measured(f"load_p{which}", "a site", Ratio(2.0, 1.9, 2.1), quiet) for which in (50, 95, 99)]
+    assert len(broken(slow)) == 3
+    assert not broken([Measured("load_work", "a site", Ratio(1.0, 0.9, 1.1), quiet)])
+
+
+@needs_servers
+def test_without_a_redis_it_says_so_and_fails_only_where_one_is_required(monkeypatch):
+    from benchmarks import load
+    from benchmarks.site import SIZES
+
+    # Nothing listens on port 1.
+    monkeypatch.setenv("BENCH_REDIS_URL", "redis://127.0.0.1:1/0")
+    monkeypatch.delenv("REQUIRE_REDIS", raising=False)
+    outcome = load.run([SIZES["small"]], rounds=1)
+    assert "not measured, no Redis answers at 127.0.0.1:1" in outcome.text
+    assert (outcome.measured, outcome.wrong) == ((), ())
+    monkeypatch.setenv("REQUIRE_REDIS", "1")
+    assert load.run([SIZES["small"]], rounds=1).wrong
+
+
+@needs_servers
+@pytest.mark.once
+@pytest.mark.parametrize(("plugin", "is_there"), [("with", True), ("without", False)])
+def test_an_lms_is_served_with_the_plugin_and_without_and_its_log_is_read(tmp_path, plugin, is_there):
+    import urllib.error
+    import urllib.request
+
+    from benchmarks.served_lms import ServedLms
+
+    environment = {"DATABASE_URL": f"sqlite:///{tmp_path}/none.sqlite3", "SANDBOX_CACHE": "locmem"}
+    with ServedLms(f"benchmarks.lms_{plugin}_plugin", 1, tmp_path / "log", **environment) as lms:
+        assert lms.seconds_of_work() > 0
+        assert lms.connections(3306) == 0
+        assert lms.problems() == []
+        # There are no tables: the session that is looked for is an error, which the log must tell.
+        request = urllib.request.Request(f"{lms.url}/coaching/consent/", headers={"Cookie": "sessionid=nobody"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=30)
+        assert (refused.value.code != 404) is is_there
+        assert bool(lms.problems()) is is_there
+
+
+def test_every_module_that_locust_reads_sets_up_no_django():
+    folder = Path(visits.__file__).parent
+    for name in ("visits", "locustfile"):
+        assert "django" not in (folder / f"{name}.py").read_text().replace("No Django", "")
+    assert os.path.exists(folder / "requirements.txt")

@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-reset test coverage bench bench-data mutation quality quality-checks docs tox frontend tutor messages clean
+.PHONY: help demo demo-reset test coverage bench bench-data bench-enterprise mutation quality quality-checks docs tox frontend tutor messages clean
 
 PYTHON ?= python3
 PORT ?= 8000
@@ -21,7 +21,7 @@ MUTANTS ?=
 PIP_INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # MFE_ORIGINS, *_MICROFRONTEND_URL and PARTNER_PORT, named on the command line, reach the sandbox through the environment.
 # The shell is replaced, so that a SIGTERM which make passes on ends the demo and not the shell alone.
@@ -36,8 +36,12 @@ test: $(VENV)/.tests-installed ## Run the whole suite: on a platform without cou
 	SANDBOX_COURSEWARE_HOOKS=none $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 	SANDBOX_COURSEWARE_HOOKS=filters $(BIN)/python -m pytest -n auto -m "not once" $(PYTEST_ARGS)
 
-bench: $(VENV)/.tests-installed ## Count and time what the plugin adds to a course page, on SQLite, and on MariaDB if one answers
+bench: $(VENV)/.bench-installed ## Count and time what the plugin costs: on SQLite, and on MariaDB with the sites that are made, where one answers
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
+
+# edx-enterprise has a virtual environment of its own: see its requirements.
+bench-enterprise: $(VENV)/.bench-installed $(VENV)-enterprise/.installed ## Time the plugin beside edx-enterprise's consent step; once installed, make bench does so too
+	@$(BIN)/python -m benchmarks --parts enterprise $(BENCH_ARGS)
 
 bench-data: $(VENV)/.tests-installed ## Make the site to measure, on MariaDB: SIZE=small, medium or large (1, 10 or 100 % of a national LMS)
 	@$(BIN)/python -m benchmarks.data --size $(SIZE) $(BENCH_DATA_ARGS)
@@ -91,7 +95,7 @@ frontend/node_modules/.installed: frontend/package.json frontend/package-lock.js
 	@touch $@
 
 clean: ## Remove what was built, installed and cached, and the demo's data
-	rm -rf $(VENV) .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov mutants build dist *.egg-info \
+	rm -rf $(VENV) $(VENV)-enterprise .tox .demo .hypothesis .mypy_cache .pytest_cache .ruff_cache .coverage* htmlcov mutants build dist *.egg-info \
 		docs/_build frontend/node_modules frontend/dist frontend/host/dist tutor/.tox
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -114,6 +118,15 @@ $(VENV)/.demo-installed: $(VENV)/.created setup.py sandbox/requirements.txt
 
 $(VENV)/.tests-installed: $(VENV)/.created setup.py sandbox/requirements.txt tests/requirements.txt
 	$(PIP_INSTALL) "$(DJANGO)" -r tests/requirements.txt -e .
+	@touch $@
+
+$(VENV)/.bench-installed: $(VENV)/.tests-installed benchmarks/requirements.txt
+	$(PIP_INSTALL) "$(DJANGO)" -r benchmarks/requirements.txt -e .
+	@touch $@
+
+$(VENV)-enterprise/.installed: $(VENV)/.created benchmarks/enterprise-requirements.txt
+	$(PYTHON) -m venv --clear $(VENV)-enterprise
+	$(VENV)-enterprise/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/enterprise-requirements.txt
 	@touch $@
 
 $(VENV)/.quality-installed: $(VENV)/.tests-installed tests/quality-requirements.txt

@@ -52,10 +52,10 @@ class ViewHook:
     def costs(self) -> dict[str, dict]:
         """Return what the learner's pages ask: in a new process with an empty cache, the first, and all that follow."""
         self._start_anew()
-        cold = self._cost()
+        cold = self._cost(self._page)
         self._start_anew()
-        self._redirect_of(*self._other)
-        return {"cold": cold, "first": self._cost(), "warm": self._cost()}
+        self._cost(self._other)
+        return {"cold": cold, "first": self._cost(self._page), "warm": self._cost(self._page)}
 
     def nanoseconds(self, is_cold: bool) -> int:
         """Return how long the step takes for one more page; cold: in a new process with an empty cache."""
@@ -90,14 +90,10 @@ class ViewHook:
         ours = {"enter": self.enter, "leave": self.leave, "costs": self.costs, "nanoseconds": self.nanoseconds}
         serve({**ours, **questions})
 
-    def _cost(self) -> dict:
-        with self._request(*self._page) as course_key, counted() as cost:
+    def _cost(self, page: tuple[int, str]) -> dict:
+        with self._request(*page) as course_key, counted() as cost:
             redirect = _run_filter(course_key)
         return {**self.asked(cost), "is_asked": redirect is not None}
-
-    def _redirect_of(self, user_id: int, course_key: str) -> str | None:
-        with self._request(user_id, course_key) as key:
-            return _run_filter(key)
 
     def _start_anew(self) -> None:
         cache.clear()

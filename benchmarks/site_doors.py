@@ -112,6 +112,9 @@ def _flatness(names, found, strangers):
             continue
         for state in found:
             for how in HOWS:
+                if not any(state.designed["decision"][how]):
+                    # Microseconds in the process, in which nothing of the site has a part.
+                    continue
                 against = _against_smallest(state.taken, name, how)
                 yield Measured(FLAT_COLD[name] if how == "cold" else FLAT[name], f"{state.name}, {how}", *against)
         yield Measured(FLAT_STRANGER[name], "a stranger", *_against_smallest(strangers, name))

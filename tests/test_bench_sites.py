@@ -256,6 +256,16 @@ def test_a_decision_that_grows_with_the_site_breaks_its_budget(how):
     assert broken(site_doors.judged(["small", "medium", "large"], [state], strangers())) == [f"not eligible, {how}"]
 
 
+def test_what_asks_neither_database_nor_cache_is_held_to_its_counts_alone():
+    state = state_found(slower={("large", "warm"): 1.5})
+    state.designed["decision"]["warm"] = [0, 0]
+    outcome = site_doors.judged(["small", "medium", "large"], [state], strangers())
+    assert broken(outcome) == []
+    assert outcome.wrong == ()
+    state.counts["large"] = {**state.counts["large"], "decision": {**state.designed["decision"], "warm": [1, 0]}}
+    assert len(site_doors.judged(["small", "medium", "large"], [state], strangers()).wrong) == 1
+
+
 def test_a_stranger_that_costs_more_on_a_large_site_breaks_its_budget():
     assert broken(site_doors.judged(["small", "large"], [state_found()], strangers(large=9))) == ["a stranger"]
 

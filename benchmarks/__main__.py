@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 # What is measured on the sites that `make bench-data` has made. Each is a module with ``run(sizes, rounds)``, which
 # returns an ``Outcome``.
-SITE_PARTS: tuple[str, ...] = ("site_doors", "edges", "enterprise", "consent_writes", "load")
+SITE_PARTS: tuple[str, ...] = ("site_doors", "edges", "enterprise", "whole_site", "consent_writes", "load")
 
 
 @dataclass(frozen=True)

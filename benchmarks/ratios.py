@@ -24,7 +24,9 @@ class Ratio:
         return f"{self.median:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
 
-def alternate(sides: dict[str, Callable[[], int]], rounds: int) -> dict[str, list[int]]:
+def alternate(
+    sides: dict[str, Callable[[], int]], rounds: int, warm_up: int = WARM_UP
+) -> dict[str, list[int]]:
     """
     Call all sides in turn and return, for each, what it took in each round; a side returns its own nanoseconds.
 
@@ -32,7 +34,7 @@ def alternate(sides: dict[str, Callable[[], int]], rounds: int) -> dict[str, lis
     all of them; the next round begins with the next side.
     """
     for side in sides.values():
-        for _ in range(WARM_UP):
+        for _ in range(warm_up):
             side()
     taken: dict[str, list[int]] = {name: [] for name in sides}
     names = list(sides)

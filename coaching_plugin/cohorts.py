@@ -2,9 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import (
@@ -13,21 +11,26 @@ from django.db.models import (
     Count,
     DateTimeField,
     Exists,
-    Expression,
-    ExpressionWrapper,
+    Max,
     OuterRef,
     Q,
     QuerySet,
+    Subquery,
     Value,
     When,
 )
-from django.db.models.functions import Coalesce, TruncDate
+from django.db.models.functions import Coalesce
 from opaque_keys.edx.django.models import CourseKeyField
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import lms
 from coaching_plugin.eligibility import Rules
 from coaching_plugin.models import CoachingConsent
+
+# Of so many values, MariaDB and MySQL look up how many rows each has before they choose an index; of more, they take
+# all for equally frequent (eq_range_index_dive_limit). Where one run has half of all learners they then walk the index
+# of the course and fetch each row on its own, which took twice as long as reading the table.
+MOST_RUNS_LOOKED_UP = 200
 
 
 class Outlook(StrEnum):
@@ -49,56 +52,75 @@ def enrollments(course_keys: Collection[CourseKey], modes: Collection[str]) -> Q
     return lms.tables().enrollment.objects.filter(course_id__in=list(course_keys), mode__in=list(modes)).order_by()
 
 
+def all_enrollments(course_keys: Collection[CourseKey], modes: Collection[str]) -> QuerySet:
+    """Return the same as ``enrollments``, for a question about everybody: with many runs, in one pass of the table."""
+    if len(course_keys) <= MOST_RUNS_LOOKED_UP:
+        return enrollments(course_keys, modes)
+    # Wrapped in COALESCE, the course fits no index.
+    run = Coalesce("course_id", Value(""), output_field=CharField())
+    rows = lms.tables().enrollment.objects.alias(run_key=run)
+    return rows.filter(run_key__in=[str(key) for key in course_keys], mode__in=list(modes)).order_by()
+
+
 def eligible_enrollments(course_keys: Collection[CourseKey], rules: Rules) -> QuerySet:
     """
     Return the enrollments that make a learner eligible: ``RunVerdict.is_eligible`` for everybody at once.
 
     Of learners who may be too young, or whom nobody asks, too: see ``to_be_asked``.
     """
-    recently = Q(created__gte=rules.since) | active_since(rules.since)
-    return enrollments(course_keys, rules.modes).filter(recently, is_active=True)
+    return all_enrollments(course_keys, rules.modes).filter(makes_eligible(rules))
 
 
-def active_since(
-    since: datetime | Expression | OuterRef,
-    learner: OuterRef | None = None,
-    runs: Collection[CourseKey] | None = None,
-) -> Q:
-    """
-    Return a condition: the platform recorded activity at ``since`` or later, for days in UTC, as ``Rules`` counts them.
-
-    Args:
-        since: an aware time, or an expression for one, such as ``OuterRef("asked_at") + timedelta(days=30)``.
-        learner: an expression for the learner's id; ``OuterRef("user_id")`` by default.
-        runs: in which course runs; the row's own ``course_id`` by default.
-
-    ``OuterRef`` names a column of the rows that are filtered.
-    """
+def makes_eligible(rules: Rules) -> Q:
+    """Return a condition on enrollments in coached course runs and modes that count: active, and used lately."""
     tables = lms.tables()
-    user_id = learner or OuterRef("user_id")
+    since, learner, run = rules.since, OuterRef("user_id"), OuterRef("course_id")
+    completed = tables.completion.objects.filter(user_id=learner, context_key=run, modified__gte=since)
+    engaged = tables.engagement.objects.filter(user_id=learner, course_key=run, date__gte=since.date())
+    changed = _states_of(learner).filter(run=run, changed__gte=since)
+    recently = Q(created__gte=since) | Q(Exists(completed.order_by())) | Q(Exists(engaged.order_by()))
+    return Q(is_active=True) & (recently | Q(Exists(changed)))
 
-    def within(column: str) -> dict:
-        return {column: OuterRef("course_id")} if runs is None else {f"{column}__in": list(runs)}
 
-    moment, day = _moment_and_day(since)
-    completed = tables.completion.objects.filter(user_id=user_id, modified__gte=moment, **within("context_key"))
-    engaged = tables.engagement.objects.filter(user_id=user_id, date__gte=day, **within("course_key"))
+def last_activity(learner: OuterRef, runs: Collection[CourseKey]) -> dict[str, Subquery]:
+    """
+    Return when a learner last did something in any of the course runs, by what recorded it; NULL for never.
+
+    ``last_completed_at`` and ``last_changed_at`` are moments, ``last_engaged_on`` is a day.
+    """
+    tables, keys = lms.tables(), list(runs)
+    completed = tables.completion.objects.filter(user_id=learner, context_key__in=keys)
+    engaged = tables.engagement.objects.filter(user_id=learner, course_key__in=keys)
+    changed = _states_of(learner).filter(run__in=[str(key) for key in keys])
+    return {
+        "last_completed_at": _latest(completed, "modified"),
+        "last_engaged_on": _latest(engaged, "date"),
+        "last_changed_at": _latest(changed, "changed"),
+    }
+
+
+def last_enrolled_at(learner: OuterRef, runs: Collection[CourseKey], modes: Collection[str]) -> Subquery:
+    """Return when a learner last enrolled in one of the course runs in one of the modes; NULL for never."""
+    return _latest(enrollments(runs, modes).filter(user_id=learner), "created")
+
+
+def _states_of(learner: OuterRef) -> QuerySet:
     # Wrapped in COALESCE, course and time fit no index but that of the learner: see ``enrollments.facts``.
-    states = tables.courseware_state.objects.annotate(
-        run=Coalesce("course_id", Value(""), output_field=CharField()),
-        changed=Coalesce("modified", "created", output_field=DateTimeField()),
+    return (
+        lms.tables()
+        .courseware_state.objects.filter(student_id=learner)
+        .annotate(
+            run=Coalesce("course_id", Value(""), output_field=CharField()),
+            changed=Coalesce("modified", "created", output_field=DateTimeField()),
+        )
+        .order_by()
     )
-    changed = states.filter(student_id=user_id, changed__gte=moment, **within("run")).order_by()
-    return Q(Exists(completed.order_by())) | Q(Exists(engaged.order_by())) | Q(Exists(changed))
 
 
-def _moment_and_day(since: datetime | Expression | OuterRef) -> tuple[Any, Any]:
-    """Return a time, with its day in UTC, both to compare columns with."""
-    if isinstance(since, datetime):
-        return since, since.astimezone(UTC).date()
-    # Of what type a column of the outer rows is, Django does not know within.
-    moment = ExpressionWrapper(since, output_field=DateTimeField())
-    return moment, TruncDate(moment, tzinfo=UTC)
+def _latest(rows: QuerySet, column: str) -> Subquery:
+    """Return the greatest value of a column, as a subquery: grouped by nothing, so that it has one row."""
+    everything = rows.order_by().annotate(everything=Value(1)).values("everything")
+    return Subquery(everything.annotate(latest=Max(column)).values("latest"))
 
 
 def to_be_asked(
@@ -112,7 +134,11 @@ def to_be_asked(
         entering: the runs at whose doors they would be asked, among those; all of them by default.
     """
     doors = course_keys if entering is None else entering
-    return _enrolled_in(doors).filter(*_conditions(course_keys, rules, doors).values())
+    conditions = _conditions(course_keys, rules, doors)
+    # An enrollment that makes eligible is in a mode that counts, and in one of all runs.
+    del conditions[Outlook.MODE_DOES_NOT_COUNT]
+    users = get_user_model().objects.order_by() if entering is None else _enrolled_in(doors)
+    return users.filter(*conditions.values())
 
 
 def outlook(
@@ -150,7 +176,7 @@ def _conditions(course_keys: Collection[CourseKey], rules: Rules, doors: Collect
     conditions = {
         Outlook.INACTIVE: Q(is_active=True),
         Outlook.STAFF: Q(is_staff=False),
-        Outlook.COURSE_TEAM: Q(Exists(_entered(doors).exclude(_of_course_team(doors)))),
+        Outlook.COURSE_TEAM: _may_enter(doors),
         Outlook.MODE_DOES_NOT_COUNT: Q(Exists(counting)),
         Outlook.NO_RECENT_ACTIVITY: Q(pk__in=eligible_enrollments(course_keys, rules).values("user_id")),
         Outlook.UNDER_AGE: _old_enough(rules),
@@ -158,6 +184,13 @@ def _conditions(course_keys: Collection[CourseKey], rules: Rules, doors: Collect
         Outlook.ANSWERED: Q(~Exists(standing.exclude(status=CoachingConsent.Status.UNDECIDED))),
     }
     return {reason: conditions[reason] for reason in Outlook if conditions.get(reason)}
+
+
+def _may_enter(doors: Collection[CourseKey]) -> Q:
+    """Return a condition on users who are enrolled in one of the course runs: in one of whose team they are not."""
+    # Most have no role anywhere, and nothing else is looked up of them.
+    roles = lms.tables().course_role.objects.filter(user_id=OuterRef("pk"))
+    return ~Q(Exists(roles)) | Q(Exists(_entered(doors).exclude(_of_course_team(doors))))
 
 
 def _old_enough(rules: Rules) -> Q:

@@ -19,7 +19,7 @@ from openedx.core.djangoapps.user_api.models import UserRetirementStatus
 from coaching_plugin import coached_courses, cohorts, consent, eligibility
 from coaching_plugin.cohorts import Outlook
 from coaching_plugin.eligibility import Rules
-from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
+from coaching_plugin.models import CoachedCourse, Door
 from tests import factories
 from tests.cost import enter, plan_of, states_in, the_query_of
 from tests.factories import LIST1, MB101, MB102, NUMBER, PLAIN, evidence
@@ -136,7 +136,9 @@ def one_of_a_population(choose):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_whole_cohorts_are_what_is_said_of_each_learner(more_courses, settings, seed):
+def test_whole_cohorts_are_what_is_said_of_each_learner(more_courses, settings, monkeypatch, seed):
+    # So that with some seeds they are read in one pass.
+    monkeypatch.setattr(cohorts, "MOST_RUNS_LOOKED_UP", seed % 2 * 200)
     choose = random.Random(seed)
     settings.COACHING_MINIMUM_AGE = choose.choice([13, 13, 0])
     settings.COACHING_ENROLLMENT_MODES = choose.choice([["verified"], ["verified", "credit"]])
@@ -256,37 +258,58 @@ def test_courseware_state_is_found_by_its_learner_alone():
                 assert f"courseware_studentmodule_{unwanted}" not in row["possible_keys"], row
 
 
-# Active since a moment of each row
+# When everybody was last active
 
 
-def ask(learner, at):
-    row = CoachingConsent.objects.create(user=learner, asked_at=at)
-    return row.pk
+RECORDS = {"last_completed_at": complete_at, "last_changed_at": save_at, "last_engaged_on": engage_at}
 
 
-def active_after(days, runs=KEYS):
-    """Return the standings of who was active so many days after having been asked, or later."""
-    since = OuterRef("asked_at") + timedelta(days=days)
-    return ids(CoachingConsent.objects.filter(cohorts.active_since(since, learner=OuterRef("user_id"), runs=runs)))
+def last(column, runs=KEYS):
+    """Return when each learner was last active, by one of what records it, where it was at all."""
+    users = User.objects.annotate(**cohorts.last_activity(OuterRef("pk"), runs))
+    return dict(users.filter(**{f"{column}__isnull": False}).values_list("pk", column))
 
 
-RECORDS = {"completion": complete_at, "courseware state": save_at, "engagement": engage_at}
-
-
-@pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
+@pytest.mark.parametrize("column", RECORDS)
 @pytest.mark.parametrize("time_zone", ["UTC", "Pacific/Kiritimati"])
-def test_activity_counts_from_a_moment_of_each_row(settings, record, time_zone):
+def test_the_last_activity_in_some_runs_is_the_latest_of_them(settings, column, time_zone):
     settings.TIME_ZONE = time_zone
     timezone.activate(time_zone)
-    asked_at = NOW - 40 * DAY
-    precise = SECOND if record is not engage_at else DAY
-    rows = {}
-    for days in (10, 30):
-        for moment in (asked_at + days * DAY, asked_at + days * DAY - precise):
-            learner = factories.user()
-            record(learner, moment, MB101)
-            rows[days, moment] = ask(learner, asked_at)
-    assert active_after(30) == {rows[30, asked_at + 30 * DAY]}
-    assert active_after(10) == set(rows.values()) - {rows[10, asked_at + 10 * DAY - precise]}
-    assert active_after(30, runs=[MB102]) == set()
-    assert active_after(30, runs=[]) == set()
+    moments = [(MB101, NOW - 40 * DAY), (MB102, NOW - 30 * DAY), (PLAIN, NOW)]
+    learner, other = factories.user(), factories.user()
+    for key, moment in moments:
+        RECORDS[column](learner, moment, key)
+    RECORDS[column](other, NOW - 50 * DAY, MB101)
+    of = datetime.date if column == "last_engaged_on" else lambda moment: moment
+    assert last(column) == {learner.pk: of(moments[1][1]), other.pk: of(NOW - 50 * DAY)}
+    assert last(column, runs=[MB102]) == {learner.pk: of(moments[1][1])}
+    assert last(column, runs=[LIST1]) == last(column, runs=[]) == {}
+
+
+@pytest.mark.parametrize("modes", [["verified"], ["verified", "audit"], ["audit"]])
+def test_the_last_enrollment_is_the_latest_in_a_mode_that_counts(modes):
+    learner = factories.user()
+    for key, mode, days in [(MB101, "verified", 9), (MB102, "audit", 5), (PLAIN, "verified", 1)]:
+        factories.enroll(learner, key, mode=mode, ago=days * DAY)
+    enrolled_at = cohorts.last_enrolled_at(OuterRef("pk"), KEYS, modes)
+    (found,) = User.objects.filter(pk=learner.pk).annotate(at=enrolled_at).values_list("at", flat=True)
+    assert found == NOW - (5 if "audit" in modes else 9) * DAY
+
+
+# Many course runs
+
+
+@pytest.fixture
+def many_runs(monkeypatch):
+    """Take any number of runs for too many to look each of them up."""
+    monkeypatch.setattr(cohorts, "MOST_RUNS_LOOKED_UP", 0)
+
+
+def test_of_many_runs_the_same_enrollments_are_read_in_one_pass(more_courses, many_runs):
+    population(random.Random(7), 40)
+    rules = Rules.now()
+    few = set(cohorts.enrollments(KEYS, rules.modes))
+    query = cohorts.all_enrollments(KEYS, rules.modes)
+    assert set(query) == few != set()
+    assert "COALESCE" in str(query.query)
+    assert not cohorts.all_enrollments([], rules.modes)

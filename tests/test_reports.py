@@ -115,7 +115,7 @@ def test_it_takes_as_many_queries_for_anybody(show_all, scope):
     for number in range(12):
         key, uuid = CourseKey.from_string(f"course-v1:X+{number}+1"), UUID(int=number)
         CoachedCourse.objects.create(course_key=key, program_uuid=uuid)
-    assert queries() == few == 16
+    assert queries() == few == 11
 
 
 # 95 % intervals: examples that were published

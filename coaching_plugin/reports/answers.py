@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models import Count, DurationField, ExpressionWrapper, F, Q, Value
 from django.db.models.functions import Concat
 
 from coaching_plugin.models import ConsentEvent
 from coaching_plugin.reports import asked, small_groups
 from coaching_plugin.reports.small_groups import Row
+from coaching_plugin.reports.statement import MICROSECOND, count_if, rows_of
 
 Kind = ConsentEvent.Kind
 
@@ -30,23 +31,34 @@ REFUSALS = (
 )  # fmt: skip
 
 
+_DELAYS = """
+    SELECT COUNT(*) AS answered, {counts},
+        AVG(CASE WHEN answer.nth BETWEEN answer.total / 2.0 AND answer.total / 2.0 + 1 THEN answer.delay END) AS middle
+    FROM (
+        SELECT first.delay, ROW_NUMBER() OVER (ORDER BY first.delay) AS nth, COUNT(*) OVER () AS total
+        FROM {{first}} AS first
+        WHERE first.delay IS NOT NULL
+    ) AS answer
+"""
+
+
 def delays(within: Q) -> tuple[list[dict[str, Any]], float | None]:
     """
     Return how many learners first answered how long after they were first asked, and the median in seconds.
 
-    The group is all who answered, asked before; where it is too small neither is told. Two queries.
+    The group is all who answered, asked before; where it is too small neither is told. One query.
     """
-    answered = _answered(within)
-    upper = {name: Count("pk", filter=Q(delay__lte=bound)) for name, bound in BOUNDS.items()}
-    counts = answered.aggregate(answered=Count("pk"), **upper)
+    upper = (f"{count_if(f'answer.delay <= {bound // MICROSECOND}')} AS {name}" for name, bound in BOUNDS.items())
+    delay = ExpressionWrapper(asked.first_answer("occurred_at") - F("occurred_at"), output_field=DurationField())
+    first = asked.first_asked(within).annotate(delay=delay).values("delay")
+    (counts,) = rows_of(_DELAYS.format(counts=", ".join(upper)), first=first)
     total, below, rows = counts["answered"], 0, []
     for name in (*BOUNDS, LATER):
         up_to = counts.get(name, total)
         rows.append(Row(name, total, {"learners": up_to - below, "share": (up_to - below) / total if total else None}))
         below = up_to
-    middle = answered.order_by("delay", "pk").values_list("delay", flat=True)[max(total - 1, 0) // 2 : total // 2 + 1]
-    around = [delay.total_seconds() for delay in middle]
-    median = sum(around) / len(around) if around and not small_groups.is_small(total) else None
+    middle = None if counts["middle"] is None else float(counts["middle"]) * MICROSECOND
+    median = None if middle is None or small_groups.is_small(total) else middle.total_seconds()
     return small_groups.shown(rows), median
 
 
@@ -71,9 +83,3 @@ def refusals(within: Q) -> list[dict[str, Any]]:
         if found[f"{code}_learners"]
     ]
     return small_groups.shown(rows, whole=found["learners"])
-
-
-def _answered(within: Q) -> QuerySet:
-    delay = ExpressionWrapper(F("answered_at") - F("occurred_at"), output_field=DurationField())
-    first = asked.first_asked(within).annotate(answered_at=asked.first_answer("occurred_at"))
-    return first.filter(answered_at__isnull=False).annotate(delay=delay)

@@ -1,12 +1,12 @@
 """How many learners are eligible, were asked, and how they stand now: in all, by program and by course run."""
 
+from collections import Counter
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 from uuid import UUID
 
-from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import cohorts
@@ -15,6 +15,7 @@ from coaching_plugin.models import CoachedCourse, CoachingConsent, ConsentEvent,
 from coaching_plugin.reports import small_groups
 from coaching_plugin.reports.scope import CoachedRuns, Scope
 from coaching_plugin.reports.small_groups import Row
+from coaching_plugin.reports.statement import count_if, rows_of
 
 Kind = ConsentEvent.Kind
 Status = CoachingConsent.Status
@@ -62,18 +63,17 @@ class Funnel:
 
 
 def count(runs: CoachedRuns, rules: Rules) -> Funnel:
-    """Count, in six queries, all that is known of everybody, of each program and of each coached course run."""
-    by_course = _grouped(runs, rules, _COURSE)
-    by_program = _grouped(runs, rules, _program_of_enrollment())
-    everybody = {
-        **_known_consents().aggregate(**_known("pk", "")),
-        **_eligible(runs, rules).aggregate(**_ELIGIBLE),
-    }
+    """Count, in two queries, all that is known of everybody, of each program and of each coached course run."""
+    of_run, of_program, eligible = _by_run(runs, rules)
+    (known,) = rows_of(f"SELECT {_columns('', _KNOWN)} FROM {{known}} AS known", known=_known_consents())
+    programs: dict[UUID | None, Counter] = {uuid: Counter() for uuid in (*runs.programs, None)}
+    for row in runs.rows:
+        programs[row.program_uuid] += of_program.get(row.pk, Counter())
     return Funnel(
         runs,
-        Standing(**everybody),
-        {uuid: by_program.get(uuid, Standing()) for uuid in (*runs.programs, None)},
-        {key: by_course.get(str(key), Standing()) for key in runs.keys},
+        Standing(**known, **eligible),
+        {uuid: Standing(**numbers) for uuid, numbers in programs.items()},
+        {row.course_key: Standing(**of_run.get(row.pk, Counter())) for row in runs.rows if row.course_key},
     )
 
 
@@ -126,73 +126,95 @@ def _row(key: str, standing: Standing) -> Row:
 _INTERNAL = {"known", "consented_of_asked", "not_asked_yet"}
 
 
-def _events(consent: str) -> dict[str, Exists]:
-    """Return what the ledger says of the consent whose id is in a column."""
-    events = ConsentEvent.objects.filter(consent_id=OuterRef(consent)).order_by()
-    return {
-        "is_known": Exists(events.filter(kind__in=KNOWN_BY)),
-        "was_asked": Exists(events.filter(kind=Kind.ASKED)),
-    }
+# What is counted of rows that are known, and of those that are eligible.
+_KNOWN = {
+    "known": "known.id IS NOT NULL",
+    "asked": "known.was_asked = 1",
+    "consented": f"known.status = '{Status.CONSENTED}'",
+    "consented_of_asked": f"known.status = '{Status.CONSENTED}' AND known.was_asked = 1",
+    "declined": f"known.status = '{Status.DECLINED}'",
+    "withdrawn": f"known.status = '{Status.WITHDRAWN}'",
+    # Whose consent ended by that word, and stands no more.
+    "opted_out": f"known.status = '{Status.WITHDRAWN}' AND known.is_stopped = 1",
+    "unanswered": f"known.status = '{Status.UNDECIDED}'",
+}
+_ELIGIBLE = {"eligible": "known.is_eligible = 1", "not_asked_yet": "known.is_eligible = 1 AND known.id IS NULL"}
 
 
-def _known(learner: str, consent: str) -> dict[str, Count]:
-    """Return the counts of rows that are known, by the column of the learner and what leads to the consent."""
+def _columns(prefix: str, conditions: dict[str, str], also: str = "1 = 1") -> str:
+    counts = (f"{count_if(f'{also} AND {condition}')} AS {prefix}{name}" for name, condition in conditions.items())
+    return ", ".join(counts)
 
-    def number(**condition) -> Count:
-        asked = {name: value for name, value in condition.items() if name == "was_asked"}
-        of_row = {f"{consent}{name}": value for name, value in condition.items() if name not in asked}
-        return Count(learner, distinct=True, filter=Q(**asked, **of_row))
 
-    return {
-        "known": number(),
-        "asked": number(was_asked=True),
-        "consented": number(status=Status.CONSENTED),
-        "consented_of_asked": number(status=Status.CONSENTED, was_asked=True),
-        "declined": number(status=Status.DECLINED),
-        "withdrawn": number(status=Status.WITHDRAWN),
-        # Whose consent ended by that word, and stands no more.
-        "opted_out": number(status=Status.WITHDRAWN, answered_at=F(f"{consent}opted_out_at")),
-        "unanswered": number(status=Status.UNDECIDED),
-    }
+# A learner has a row for each of their runs. Counted once in a program, and once in all, is the first of them: an
+# eligible one, where there is one.
+_BY_RUN = f"""
+    SELECT known.run,
+        {_columns("run_", _KNOWN | _ELIGIBLE)},
+        {_columns("program_", _KNOWN | _ELIGIBLE, "known.nth_of_program = 1")},
+        {_columns("all_", _ELIGIBLE, "known.nth_of_all = 1")}
+    FROM (
+        SELECT enrolled.run, enrolled.is_eligible, consent.id, consent.status, consent.was_asked, consent.is_stopped,
+            ROW_NUMBER() OVER (
+                PARTITION BY enrolled.user_id, run.program_uuid ORDER BY enrolled.is_eligible DESC
+            ) AS nth_of_program,
+            ROW_NUMBER() OVER (PARTITION BY enrolled.user_id ORDER BY enrolled.is_eligible DESC) AS nth_of_all
+        FROM {{enrolled}} AS enrolled
+        LEFT JOIN {{runs}} AS run ON run.id = enrolled.run
+        LEFT JOIN {{known}} AS consent ON consent.user_id = enrolled.user_id
+        WHERE enrolled.is_eligible = 1 OR consent.id IS NOT NULL
+    ) AS known
+    GROUP BY known.run
+"""
+
+
+def _by_run(runs: CoachedRuns, rules: Rules) -> tuple[dict[int, Counter], dict[int, Counter], Counter]:
+    """
+    Return the counts of each run, by its row's key; the part of each in those of its program; and those of all.
+
+    One pass over the enrollments: whether a learner was active lately is what takes time, and is asked once of each.
+    """
+    of_run: dict[int, Counter] = {}
+    of_program: dict[int, Counter] = {}
+    of_all = Counter(dict.fromkeys(_ELIGIBLE, 0))
+    found = rows_of(
+        _BY_RUN,
+        enrolled=_enrolled(runs, rules),
+        runs=CoachedCourse.objects.values("id", "program_uuid"),
+        known=_known_consents(),
+    )
+    for row in found:
+        run = row.pop("run")
+        of_run[run], of_program[run] = _part_of(row, "run_"), _part_of(row, "program_")
+        of_all.update(_part_of(row, "all_"))
+    return of_run, of_program, of_all
+
+
+def _part_of(row: dict[str, int], prefix: str) -> Counter:
+    return Counter({name.removeprefix(prefix): number for name, number in row.items() if name.startswith(prefix)})
 
 
 def _known_consents() -> QuerySet:
-    consents: QuerySet = CoachingConsent.objects.order_by()
-    return consents.annotate(**_events("pk")).filter(is_known=True)
+    """Return the consents of whoever was asked or answered, with what the ledger says of them."""
+    events = ConsentEvent.objects.filter(consent_id=OuterRef("pk")).order_by()
+    # The row says it of most, and the ledger is asked about the others.
+    asked = Q(asked_at__isnull=False) | Q(Exists(events.filter(kind=Kind.ASKED)))
+    known = Q(asked_at__isnull=False) | ~Q(status=Status.UNDECIDED) | Q(Exists(events.filter(kind__in=KNOWN_BY)))
+    rows = CoachingConsent.objects.filter(known)
+    return rows.annotate(was_asked=_flag(asked), is_stopped=_flag(Q(answered_at=F("opted_out_at")))).values(
+        "id", "user_id", "status", "was_asked", "is_stopped"
+    )
 
 
-def _known_enrollments(runs: CoachedRuns, rules: Rules) -> QuerySet:
-    rows = cohorts.enrollments(runs.keys, rules.modes).filter(user__coaching_consent__isnull=False)
-    return rows.annotate(**_events("user__coaching_consent__pk")).filter(is_known=True)
+def _enrolled(runs: CoachedRuns, rules: Rules) -> QuerySet:
+    """Return who is or was enrolled in which run in a mode that counts, and whether that makes them eligible."""
+    # The run's number in place of its key: as wide as a key may be, a table of all of them would not stay in memory.
+    run = CoachedCourse.objects.filter(course_key=OuterRef("course_id"), active=True).order_by()
+    rows = cohorts.all_enrollments(runs.keys, rules.modes)
+    return rows.annotate(run=Subquery(run.values("pk")[:1]), is_eligible=_flag(cohorts.makes_eligible(rules))).values(
+        "user_id", "run", "is_eligible"
+    )
 
 
-def _eligible(runs: CoachedRuns, rules: Rules) -> QuerySet:
-    known = ConsentEvent.objects.filter(consent__user_id=OuterRef("user_id"), kind__in=KNOWN_BY).order_by()
-    return cohorts.eligible_enrollments(runs.keys, rules).annotate(is_known=Exists(known))
-
-
-_ELIGIBLE = {
-    "eligible": Count("user_id", distinct=True),
-    "not_asked_yet": Count("user_id", distinct=True, filter=Q(is_known=False)),
-}
-
-
-# Not the column itself: MariaDB would walk its index, course by course, and meet each learner's activity at random,
-# which took nine times as long.
-_COURSE = Coalesce("course_id", Value(""), output_field=CharField())
-
-
-def _program_of_enrollment() -> Subquery:
-    runs = CoachedCourse.objects.filter(course_key=OuterRef("course_id"), active=True)
-    return Subquery(runs.order_by().values("program_uuid")[:1])
-
-
-def _grouped(runs: CoachedRuns, rules: Rules, group: Any) -> dict[Any, Standing]:
-    """Return the standings of the groups into which an expression divides the enrollments."""
-    found: dict[Any, dict[str, int]] = {}
-    consent = "user__coaching_consent__"
-    known = _known_enrollments(runs, rules), _known("user_id", consent)
-    for rows, counts in (known, (_eligible(runs, rules), _ELIGIBLE)):
-        for row in rows.annotate(group=group).values("group").annotate(**counts):
-            found.setdefault(row.pop("group"), {}).update(row)
-    return {key: Standing(**counts) for key, counts in found.items()}
+def _flag(condition: Q) -> Case:
+    return Case(When(condition, then=Value(1)), default=Value(0), output_field=IntegerField())

@@ -2,28 +2,18 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.db.models import (
-    BooleanField,
-    Case,
-    Count,
-    DateTimeField,
-    Exists,
-    ExpressionWrapper,
-    IntegerField,
-    OuterRef,
-    Q,
-    Value,
-    When,
-)
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F, OuterRef, Q, Value
+from django.db.models.functions import TruncDate
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import cohorts, conf
 from coaching_plugin.models import ConsentEvent
 from coaching_plugin.reports import asked, small_groups
 from coaching_plugin.reports.small_groups import Row
+from coaching_plugin.reports.statement import MICROSECOND, rows_of
 from coaching_plugin.reports.statistics import Estimate, difference, wilson
 
 Kind = ConsentEvent.Kind
@@ -72,46 +62,62 @@ def table(within: Q, keys: Sequence[CourseKey], now: datetime) -> list[dict[str,
     return small_groups.shown(rows)
 
 
+# How long after being asked a learner was last active, at most: all that was recorded is looked up once. A day of
+# engagement is held against the day of being asked, both in UTC.
+_MEASURES = ("enrolled_after", "completed_after", "engaged_after", "changed_after")
+
+
 def _reached(within: Q, keys: Sequence[CourseKey], now: datetime) -> Counter:
     """Count learners by arm, by how many days ago (of the milestones), days reached, and whether they took another."""
-    took = cohorts.enrollments(keys, conf.enrollment_modes())
+
+    asked_at, asked_on = F("occurred_at"), TruncDate("occurred_at", tzinfo=UTC)
+
+    def since_asked(moment: Any) -> ExpressionWrapper:
+        return ExpressionWrapper(moment - asked_at, output_field=DurationField())
+
+    learner = OuterRef("learner_id")
+    last = cohorts.last_activity(learner, keys)
     first = (
         asked.first_asked(within)
         .filter(occurred_at__lte=now - timedelta(days=MILESTONES[0]))
         .annotate(
             arm=asked.first_answer("kind"),
-            asked_days=_first_true({days: Q(occurred_at__lte=now - timedelta(days=days)) for days in MILESTONES}),
-            active_days=_first_true({days: _active(keys, days) for days in MILESTONES}),
-            took_another=Case(
-                When(
-                    Exists(took.filter(user_id=OuterRef("learner_id"), created__gt=OuterRef("occurred_at"))),
-                    then=Value(True),
-                ),
-                default=Value(False),
-                output_field=BooleanField(),
-            ),
+            asked_ago=since_asked(Value(now, output_field=DateTimeField())),
+            enrolled_after=since_asked(cohorts.last_enrolled_at(learner, keys, conf.enrollment_modes())),
+            completed_after=since_asked(last["last_completed_at"]),
+            engaged_after=ExpressionWrapper(last["last_engaged_on"] - asked_on, output_field=DurationField()),
+            changed_after=since_asked(last["last_changed_at"]),
         )
-        .filter(arm__in=ARMS)
+        .values("arm", "asked_ago", *_MEASURES)
     )
-    group = ("arm", "asked_days", "active_days", "took_another")
+    active = _most_days(*(f"first.{measure}" for measure in _MEASURES))
+    arms = ", ".join(f"'{arm}'" for arm in ARMS)
     found: Counter = Counter()
-    for *key, number in first.values(*group).annotate(number=Count("pk")).values_list(*group, "number"):
+    for row in rows_of(
+        f"""
+        SELECT answered.arm, answered.asked_days, answered.active_days, answered.took_another, COUNT(*) AS learners
+        FROM (
+            SELECT first.arm, {_most_days("first.asked_ago")} AS asked_days, {active} AS active_days,
+                CASE WHEN first.enrolled_after > 0 THEN 1 ELSE 0 END AS took_another
+            FROM {{first}} AS first
+            WHERE first.arm IN ({arms})
+        ) AS answered
+        GROUP BY answered.arm, answered.asked_days, answered.active_days, answered.took_another
+        """,
+        first=first,
+    ):
+        *key, number = row.values()
         found[tuple(key)] += number
     return found
 
 
-def _active(keys: Sequence[CourseKey], days: int) -> Q:
-    """Return a condition on ``asked`` events: the learner was active so many days later, or after that."""
-    since, learner = OuterRef("occurred_at") + timedelta(days=days), OuterRef("learner_id")
-    moment = ExpressionWrapper(since, output_field=DateTimeField())
-    enrolled = cohorts.enrollments(keys, conf.enrollment_modes()).filter(user_id=learner, created__gte=moment)
-    return Q(Exists(enrolled)) | cohorts.active_since(since, learner=learner, runs=keys)
-
-
-def _first_true(conditions: dict[int, Q]) -> Case:
-    """Return the greatest number of days whose condition holds, or 0: who was active later was so before, too."""
-    whens = [When(conditions[days], then=Value(days)) for days in sorted(conditions, reverse=True)]
-    return Case(*whens, default=Value(0), output_field=IntegerField())
+def _most_days(*spans: str) -> str:
+    """Return an expression for the greatest of the milestones that one of the time spans reaches, or 0."""
+    whens = (
+        f"WHEN {' OR '.join(f'{span} >= {timedelta(days=days) // MICROSECOND}' for span in spans)} THEN {days}"
+        for days in sorted(MILESTONES, reverse=True)
+    )
+    return f"CASE {' '.join(whens)} ELSE 0 END"
 
 
 def _interval(estimate: Estimate | None) -> dict[str, float | None]:

@@ -1,4 +1,4 @@
-"""Whole-site questions as one SQL statement each that only counts, written by hand for MariaDB: what ours is held to."""
+"""Whole-site questions, each as one SQL statement that only counts, by hand for MariaDB: what ours is held to."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ def _listed(values: Iterable[object]) -> str:
 
 @dataclass(frozen=True)
 class Statements:
-    """The statements for coached course runs, by the rules of a day; of the runs of one program, where some are given."""
+    """The statements for coached course runs, by the rules of a day; of one program, where its runs are given."""
 
     runs: tuple[str, ...]
     rules: Rules
@@ -62,7 +62,8 @@ class Statements:
             LEFT JOIN auth_userprofile p ON p.user_id = u.id
             LEFT JOIN coaching_plugin_coachingconsent c ON c.user_id = u.id
             WHERE u.is_active AND NOT u.is_staff AND COALESCE(c.status, 'undecided') = 'undecided'
-            AND NOT COALESCE(c.do_not_ask, 0) AND COALESCE(p.year_of_birth, 0) <= {self.rules.last_year_of_birth or 9999}
+            AND NOT COALESCE(c.do_not_ask, 0)
+            AND COALESCE(p.year_of_birth, 0) <= {self.rules.last_year_of_birth or 9999}
             AND (NOT EXISTS (SELECT 1 FROM student_courseaccessrole r WHERE r.user_id = u.id)
                 OR EXISTS (SELECT 1 FROM student_courseenrollment e
                     WHERE e.user_id = u.id AND e.is_active AND e.course_id IN ({self._keys})
@@ -195,7 +196,8 @@ class Statements:
     @property
     def _first_ten(self) -> str:
         return f"""SELECT 'first_ten', x.consent_id, COUNT(v.id), 0, 0, 0, 0, 0, 0, 0, 0 FROM (
-                SELECT v.consent_id, v.sequence FROM {self._first_asked} ORDER BY v.occurred_at, v.consent_id LIMIT 10) x
+                SELECT v.consent_id, v.sequence FROM {self._first_asked}
+                ORDER BY v.occurred_at, v.consent_id LIMIT 10) x
             LEFT JOIN coaching_plugin_consentevent v ON v.consent_id = x.consent_id
             AND v.sequence BETWEEN x.sequence AND x.sequence + 30 AND v.kind IN ('consented', 'declined', 'refused')
             GROUP BY x.consent_id"""

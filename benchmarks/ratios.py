@@ -24,9 +24,7 @@ class Ratio:
         return f"{self.median:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
 
 
-def alternate(
-    sides: dict[str, Callable[[], int]], rounds: int, warm_up: int = WARM_UP
-) -> dict[str, list[int]]:
+def alternate(sides: dict[str, Callable[[], int]], rounds: int, warm_up: int = WARM_UP) -> dict[str, list[int]]:
     """
     Call all sides in turn and return, for each, what it took in each round; a side returns its own nanoseconds.
 

@@ -23,18 +23,19 @@ COMPARED = {
 }
 ALONE = ("nightly counts",)
 
-# A round of a large site takes minutes: the fewest that tell of an interval will do.
-FEWEST_ROUNDS = 6
+# As many rounds as fit into this time, and these at least: of a large site, each side takes many seconds.
+MOST_SECONDS = 60
+FEWEST_ROUNDS = 2
 
 
 def run(sizes: list[Size], rounds: int) -> Outcome:
-    """Ask each question of each site, in turn with the statement; and once more, in a process that asks nothing else."""
+    """Ask each question of each site, in turn with the statement; and again in a process that asks nothing else."""
     lines = [*_HEADING]
     measured: list[Measured] = []
     wrong: list[str] = []
     for size in sizes:
         for question, queries in COMPARED.items():
-            first, found = _compared(size, question, rounds if size.share <= 0.01 else min(rounds, FEWEST_ROUNDS))
+            first, found = _compared(size, question, rounds)
             peak = _alone(size, question)["peak"]
             measured.append(found)
             what = f"{question}, {size.name}"
@@ -69,15 +70,18 @@ def _compared(size: Size, question: str, rounds: int) -> tuple[tuple[dict[str, A
     """Return what both sides answered at first, and how long ours takes beside the other."""
     with ExitStack() as stack:
         probe = stack.enter_context(Probe(PROBE, DATABASE_URL=size.database_url))
-        first = probe.ask("answer", question=question), probe.ask("answer", question=question, by_hand=True)
+        first = probe.ask("answer", what=question), probe.ask("answer", what=question, by_hand=True)
 
         def taken(by_hand: bool) -> int:
-            return probe.ask("answer", question=question, by_hand=by_hand)["taken"]
+            return probe.ask("answer", what=question, by_hand=by_hand)["taken"]
 
+        # Three sides, of which two are ours, there and back.
+        seconds_a_round = 2 * (2 * first[0]["taken"] + first[1]["taken"]) / 10**9
+        rounds = max(FEWEST_ROUNDS, min(rounds, int(MOST_SECONDS / seconds_a_round)))
         sides = {"ours": partial(taken, False), "again": partial(taken, False), "by hand": partial(taken, True)}
         found = alternate(sides, rounds, warm_up=1)
         # What was once counted for all programs is no part of one.
-        again = probe.ask("answer", question=question)
+        again = probe.ask("answer", what=question)
     noise = ratio(found["again"], found["ours"])
     name = f"whole-site-{question.replace(' ', '-')}"
     return (first[0] | {"queries": again["queries"]}, first[1]), Measured(
@@ -87,7 +91,7 @@ def _compared(size: Size, question: str, rounds: int) -> tuple[tuple[dict[str, A
 
 def _alone(size: Size, question: str) -> dict[str, Any]:
     with Probe(PROBE, DATABASE_URL=size.database_url) as probe:
-        return probe.ask("answer", question=question)
+        return probe.ask("answer", what=question)
 
 
 def _wrong(what: str, first: tuple[dict[str, Any], dict[str, Any]], queries: int | None, peak: float) -> list[str]:

@@ -31,7 +31,7 @@ def _program() -> tuple[Scope, tuple[str, ...]]:
 
 
 def _statements(of_program: tuple[str, ...] = ()) -> Statements:
-    keys = tuple(sorted(str(key) for key in coached_courses.keys()))
+    keys = tuple(sorted(map(str, coached_courses.keys())))
     return Statements(keys, Rules.now(), COUNTED_AT, of_program)
 
 
@@ -61,7 +61,9 @@ def _counts_of(tables: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
 def _funnel_of(table: list[dict[str, Any]]) -> dict[str, Any]:
     """Return, of the first table, the same."""
     columns = ("eligible", "consented", "declined", "withdrawn")
-    runs = {row["key"]: [row[name] for name in columns] for row in table if row["level"] == "course" and row["learners"]}
+    runs = {
+        row["key"]: [row[name] for name in columns] for row in table if row["level"] == "course" and row["learners"]
+    }
     programs = [row["eligible"] for row in table if row["level"] == "program"]
     return {"runs": runs, "programs": sum(programs), "eligible": table[0]["eligible"]}
 
@@ -120,9 +122,7 @@ def _counted_by_hand(rows: list[tuple]) -> dict[str, Any]:
         "weeks": {monday: numbers[1:7] for monday, numbers in found.get("weeks", {}).items()},
         "delays": found["delays"][""][:6],
         "refusals": {code: numbers[:2] for code, numbers in found.get("refusals", {}).items()},
-        "persistence": {
-            arm: found.get("persistence", {}).get(arm, [0] * 9)[1:8] for arm in ("consented", "declined")
-        },
+        "persistence": {arm: found.get("persistence", {}).get(arm, [0] * 9)[1:8] for arm in ("consented", "declined")},
         "first_ten": sorted(numbers[0] for numbers in found.get("first_ten", {}).values()),
     }
 
@@ -169,12 +169,12 @@ class _Queries:
         return execute(sql, params, many, context)
 
 
-def _answered(question: str, by_hand: bool = False) -> dict[str, Any]:
+def _answered(what: str, by_hand: bool = False) -> dict[str, Any]:
     """Answer once: how long it took, in nanoseconds, what it is, how many queries, and the peak of memory, in MB."""
     queries = _Queries()
     with connection.execute_wrapper(queries):
         started = perf_counter_ns()
-        answer = (BY_HAND if by_hand else QUESTIONS)[question]()
+        answer = (BY_HAND if by_hand else QUESTIONS)[what]()
         taken = perf_counter_ns() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"taken": taken, "answer": answer, "queries": queries.count, "peak": peak}

@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from freezegun import freeze_time
@@ -9,6 +10,7 @@ from freezegun import freeze_time
 from coaching_plugin import consent
 from coaching_plugin.models import CoachingConsent, ConsentEvent, Door
 from tests import factories
+from tests.cost import plan_of, the_query_of
 from tests.factories import NUMBER, TYPED, evidence
 from tests.operators import CONSENTS, EVENTS, operator, page_of, soup, text
 
@@ -247,6 +249,29 @@ def test_accounts_are_deleted_by_the_lists_action_too(people):
 
 
 # What they cost
+
+
+def test_events_are_sorted_by_what_has_an_index(people):
+    """By any other column the whole ledger would be sorted for one page of it, whoever asks for that in an address."""
+    browser = operator()
+    page = soup(browser.get(EVENTS))
+    assert [cell["class"] for cell in page.select("#result_list th.sortable")] == [["sortable", "column-occurred"]]
+    newest_first = shown(browser, EVENTS)
+    times = [cells[0] for cells in shown(browser, EVENTS, o="1")]
+    assert times == sorted(times) == [cells[0] for cells in newest_first][::-1] != times[::-1]
+    for column in range(2, 8):
+        assert shown(browser, EVENTS, o=str(column)) == newest_first
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="MariaDB's optimizer is asked; the MariaDB run does")
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [({"learner_id": 1}, "coaching_event_learner"), ({"door": "partner"}, "coaching_event_door")],
+)
+def test_what_events_are_filtered_by_has_an_index(people, condition, index):
+    (row,) = plan_of(the_query_of(lambda: ConsentEvent.objects.filter(**condition).count()))
+    assert row["key"] == index
+
 
 QUERIES = {
     CONSENTS: [{}, {"status__exact": "declined"}, {"answered_at-since": "2026-01-01"}, {"o": "4"}, {"opted_out": "no"}],

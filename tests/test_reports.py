@@ -217,6 +217,38 @@ def test_no_program_is_no_scope_of_a_run_without_one():
     assert set(CoachedRuns.now().of(EVERYBODY)) == {MB101, MB102, LIST1}
 
 
+@pytest.mark.parametrize("scope", [EVERYBODY, PROGRAM, Scope(course_key=MB102)], ids=["all", "program", "run"])
+def test_where_no_mode_counts_nobody_is_of_a_program(show_all, settings, scope):
+    """Then the database need not be asked who is, and it is not."""
+    asked_learner(NOW - timedelta(days=40), ("consented", 9))
+    settings.COACHING_ENROLLMENT_MODES = []
+    counted = report(scope)
+    of_everybody = int(scope.is_everybody)
+    assert [row["consented"] for row in counted["tables"]["funnel"]][0] == of_everybody
+    assert sum(row["consented"] for row in counted["tables"]["funnel"]) == of_everybody
+    assert counted["median"] == (9 if scope.is_everybody else None)
+    arms = {row["key"]: row["learners"] for row in counted["tables"]["persistence"]}
+    assert arms["30-consented"] == of_everybody
+
+
+def test_where_nothing_is_coached_everybody_is_counted_all_the_same(show_all):
+    asked_learner(NOW - timedelta(days=40), ("consented", 9))
+    CoachedCourse.objects.update(active=False)
+    (row,) = report()["tables"]["funnel"]
+    assert (row["consented"], row["eligible"]) == (1, 0)
+
+
+def test_row_and_ledger_say_the_same_of_who_was_asked(show_all):
+    """Of whom the row says nothing any more, the ledger is asked; who was refused alone was never asked."""
+    again = asked_learner(NOW - timedelta(days=9), ("declined", 9))
+    consent.ask_again(again, evidence(), "a reason")
+    refused = factories.user()
+    ledger.append(CoachingConsent.objects.create(user=refused), "refused", door="page", reason="phone_type")
+    factories.User.objects.filter(pk=again.pk).delete()
+    row = rows("funnel")["all"]
+    assert (row["learners"], row["asked"], row["unanswered"]) == (1, 1, 1)
+
+
 # Weeks
 
 

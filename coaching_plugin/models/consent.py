@@ -231,6 +231,9 @@ class ConsentEvent(models.Model):
             # What operators list, and the report counts by week.
             models.Index(fields=["occurred_at"], name="coaching_event_occurred"),
             models.Index(fields=["kind", "occurred_at"], name="coaching_event_kind"),
+            # Of one learner, whose account may be gone; and by which door: what operators filter by.
+            models.Index(fields=["learner_id"], name="coaching_event_learner"),
+            models.Index(fields=["door"], name="coaching_event_door"),
         ]
         ordering = ["consent_id", "sequence"]
 

@@ -51,7 +51,8 @@ def delays(within: Q) -> tuple[list[dict[str, Any]], float | None]:
     upper = (f"{count_if(f'answer.delay <= {bound // MICROSECOND}')} AS {name}" for name, bound in BOUNDS.items())
     delay = ExpressionWrapper(asked.first_answer("occurred_at") - F("occurred_at"), output_field=DurationField())
     first = asked.first_asked(within).annotate(delay=delay).values("delay")
-    (counts,) = rows_of(_DELAYS.format(counts=", ".join(upper)), first=first)
+    nobody = {"answered": 0, "middle": None, **dict.fromkeys(BOUNDS, 0)}
+    (counts,) = rows_of(_DELAYS.format(counts=", ".join(upper)), first=first) or [nobody]
     total, below, rows = counts["answered"], 0, []
     for name in (*BOUNDS, LATER):
         up_to = counts.get(name, total)

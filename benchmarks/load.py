@@ -37,8 +37,8 @@ SECONDS_A_ROUND = 3
 LONGEST_SLICE, TRIAL_SECONDS = 15, 5
 # From a rate that is not held to the next one to try.
 STEP, TRIALS = 0.92, 15
-# The visits of a visitor who is alone.
-ALONE = 100
+# The visits of a visitor who is alone; and of any slice, how few its rate may be.
+ALONE, FEWEST = 100, 30
 # Of the highest rate that is held. At the very highest nothing is left: whatever is added there, however little, makes
 # a queue that grows as long as one measures, and its length tells of that time alone.
 SHARE_OF_HIGHEST = 0.9
@@ -72,7 +72,7 @@ class Load:
 
     def at_rate(self, side: str, rate: float, seconds: float) -> Slice:
         """Have learners visit an LMS for some seconds, so many a second."""
-        return self._visit(side, round(rate * seconds), rate, browsers=round(2 * rate) + 8)
+        return self._visit(side, max(round(rate * seconds), FEWEST), rate, browsers=round(2 * rate) + 8)
 
     def as_fast_as_answered(self, side: str, visits: int, browsers: int = WORKERS) -> Slice:
         """Have a browser for each worker make visits, the next as soon as the one before is answered."""
@@ -177,11 +177,11 @@ def _in_turns(measure, number):
 
 @contextmanager
 def _watched(served, port) -> Iterator[list[int]]:
-    """Have the connections of the workers to the database counted, twice a second, till the end of the block."""
+    """Have the connections of the workers to the database counted, every other second, till the end of the block."""
     seen, is_over = [0], threading.Event()
 
     def watch():
-        while not is_over.wait(0.5):
+        while not is_over.wait(2):
             seen.append(sum(lms.connections(port) for lms in served))
 
     thread = threading.Thread(target=watch, daemon=True)

@@ -26,8 +26,8 @@ class Site:
     """A made site, and those of its learners who visit it."""
 
     def __init__(self):
-        self._as_found = None
-        self._asked = []
+        self._as_found: AsFound | None = None
+        self._asked: list[int] = []
 
     def prepare(self, learners: dict[str, int]) -> dict[str, list]:
         """Return, by state, learners who are logged in: as many as are wanted, or there are."""
@@ -64,16 +64,21 @@ class Site:
         return sorted(problems)
 
     def leave(self) -> list[str]:
-        """Leave the site as it was found, and return what is not so."""
+        """Leave the site as it was found, if that is still to be done, and return what is not so."""
         sessions.log_out_all()
-        return self._as_found.restore()
+        as_found, self._as_found = self._as_found, None
+        return as_found.restore() if as_found else []
 
 
 def main():
     """Answer what the benchmark asks."""
     django_process.write_log_nowhere()
     site = Site()
-    serve({"prepare": site.prepare, "judge": site.judge, "leave": site.leave})
+    try:
+        serve({"prepare": site.prepare, "judge": site.judge, "leave": site.leave})
+    finally:
+        # Where the benchmark was ended in its midst.
+        site.leave()
 
 
 if __name__ == "__main__":

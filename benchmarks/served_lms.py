@@ -1,6 +1,5 @@
 """A sandbox LMS served by gunicorn on a free port, and what is to be seen of it from outside: its log and its time."""
 
-import re
 import socket
 import subprocess
 import sys
@@ -12,9 +11,9 @@ from pathlib import Path
 import psutil
 
 from benchmarks.environment import ROOT, child_environment
+from benchmarks.server_log import errors_in
 
 START_SECONDS = 120
-WRONG = re.compile(r"^(?:ERROR|CRITICAL|Traceback|\[.*\] \[(?:ERROR|CRITICAL)\]).*", re.MULTILINE)
 
 
 class NotServed(Exception):
@@ -67,8 +66,8 @@ class ServedLms(AbstractContextManager):
         return sum(connection.status == "ESTABLISHED" and connection.raddr.port == port for connection in known)
 
     def problems(self) -> list[str]:
-        """Return the lines of the log that tell of an error, each once; what they are about may stand below them."""
-        return sorted(set(WRONG.findall(self._log.read_text())))
+        """Return the lines of the log that tell of an error."""
+        return errors_in(self._log.read_text())
 
     def __exit__(self, *exc_info: object) -> None:
         self._process.terminate()

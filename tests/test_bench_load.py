@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from collections import Counter
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,7 +12,9 @@ import pytest
 
 from benchmarks import visits
 from benchmarks.budgets import Measured, broken
+from benchmarks.environment import child_environment
 from benchmarks.ratios import Ratio
+from benchmarks.server_log import errors_in
 from benchmarks.slices import Slice, by_pairs, halves, percentile, work_of_a_visit
 from benchmarks.visits import (
     ANONYMOUS,
@@ -30,7 +34,7 @@ QUESTION = "/coaching/consent/?next=%2Fcourses%2Fcourse-v1%3ANationX%2BMB001%2B2
 PAGE = "<span>lena</span> You are in."
 
 needs_servers = pytest.mark.skipif(
-    not all(find_spec(name) for name in ("gunicorn", "locust", "psutil", "redis")),
+    not all(find_spec(name) for name in ("psutil", "redis")),
     reason="benchmarks/requirements.txt is not installed",
 )
 
@@ -193,26 +197,35 @@ def test_without_a_redis_it_says_so_and_fails_only_where_one_is_required(monkeyp
     assert load.run([SIZES["small"]], rounds=1).wrong
 
 
-@needs_servers
 @pytest.mark.once
 @pytest.mark.parametrize(("plugin", "is_there"), [("with", True), ("without", False)])
-def test_an_lms_is_served_with_the_plugin_and_without_and_its_log_is_read(tmp_path, plugin, is_there):
-    import urllib.error
-    import urllib.request
+def test_the_platform_finds_the_plugin_or_does_not(tmp_path, plugin, is_there):
+    tell = (
+        "import django, json; django.setup()\n"
+        "from django.conf import settings\n"
+        "from django.urls import resolve, Resolver404\n"
+        "def page():\n"
+        "    try: return bool(resolve('/coaching/consent/'))\n"
+        "    except Resolver404: return False\n"
+        "of = [settings.INSTALLED_APPS, settings.MIDDLEWARE, settings.OPEN_EDX_FILTERS_CONFIG,"
+        " settings.TRACKING_IGNORE_URL_PATTERNS]\n"
+        "others = 'completion' in str(settings.INSTALLED_APPS)\n"
+        "lasts = settings.DATABASES['default']['CONN_MAX_AGE'] is None\n"
+        "print(json.dumps([['coaching' in str(part) for part in of] + [page()], others, lasts]))"
+    )
+    environment = child_environment(
+        DJANGO_SETTINGS_MODULE=f"benchmarks.lms_{plugin}_plugin", DATABASE_URL="", SANDBOX_DATA_DIR=str(tmp_path)
+    )
+    told = subprocess.run([sys.executable, "-c", tell], env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == [[is_there] * 5, True, True]
 
-    from benchmarks.served_lms import ServedLms
 
-    environment = {"DATABASE_URL": f"sqlite:///{tmp_path}/none.sqlite3", "SANDBOX_CACHE": "locmem"}
-    with ServedLms(f"benchmarks.lms_{plugin}_plugin", 1, tmp_path / "log", **environment) as lms:
-        assert lms.seconds_of_work() > 0
-        assert lms.connections(3306) == 0
-        assert lms.problems() == []
-        # There are no tables: the session that is looked for is an error, which the log must tell.
-        request = urllib.request.Request(f"{lms.url}/coaching/consent/", headers={"Cookie": "sessionid=nobody"})
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request, timeout=30)
-        assert (refused.value.code != 404) is is_there
-        assert bool(lms.problems()) is is_there
+def test_what_a_server_logs_as_an_error_is_found_and_a_warning_is_none():
+    errors = ["ERROR django.request Internal Server Error: /", "Traceback (most recent call last):"]
+    of_gunicorn = "[2026-11-27 08:00:00 +0000] [12] [ERROR] Worker (pid:14) exited with code 1"
+    log = "\n".join(["WARNING django.request Not Found: /", *errors, "  File", "ValueError", of_gunicorn, *errors])
+    assert errors_in(log) == sorted([*errors, of_gunicorn])
+    assert errors_in("") == []
 
 
 def test_every_module_that_locust_reads_sets_up_no_django():

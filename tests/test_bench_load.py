@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -23,6 +24,7 @@ from benchmarks.visits import (
     COURSE_PAGE,
     MIX,
     NOT_ELIGIBLE,
+    NOT_OUR_COURSE,
     TO_BE_ASKED,
     Guest,
     Guests,
@@ -226,6 +228,45 @@ def test_what_a_server_logs_as_an_error_is_found_and_a_warning_is_none():
     log = "\n".join(["WARNING django.request Not Found: /", *errors, "  File", "ValueError", of_gunicorn, *errors])
     assert errors_in(log) == sorted([*errors, of_gunicorn])
     assert errors_in("") == []
+
+
+def seen(side_is_slower_by):
+    """Slices as of a whole run: every state, and the question followed to its end."""
+    answers = [
+        {"step": "visit", "state": state, "page": page, "answer": "", "milliseconds": side_is_slower_by * took}
+        for state in MIX
+        for page in (COURSE_PAGE, COURSE_METADATA)
+        for took in (10, 20, 30)
+    ]
+    answers += [
+        {**answers[0], "state": TO_BE_ASKED, "step": step, "answer": "accept"}
+        for step in ("the question", "the answer", "the confirmation")
+        for _ in range(2)
+    ]
+    answers = [answer | {"problem": ""} for answer in answers]
+    visits = 6 * len(MIX)
+    return [
+        Slice(visits, rate=10, seconds=3, latest=0, answers=answers, work=0.3 * side_is_slower_by) for _ in range(2)
+    ]
+
+
+@needs_servers
+def test_the_report_tells_of_every_state_and_step_and_a_slow_side_breaks_the_budgets():
+    from benchmarks import load
+    from benchmarks.site import SIZES
+
+    sides = {load.WITH: seen(3), load.WITHOUT: seen(1)}
+    found = load.Found(seen(1)[0], seen(1), 10, sides, sides, connections=4)
+    text = load._report(SIZES["small"], found)
+    lines = text.splitlines()
+    for name in ("pages", NOT_OUR_COURSE, ANSWERED, NOT_ELIGIBLE, TO_BE_ASKED):
+        for side in (load.WITH, load.WITHOUT):
+            assert any(line.startswith(f"{name}, {side} ") for line in lines), (name, side)
+    assert "4 learners followed the question and answered it." in text
+    assert re.search(r"^p50 of pages +3\.000 ", text, re.MULTILINE)
+    assert re.search(r"^processor time a visit +3\.000 ", text, re.MULTILINE)
+    assert max(map(len, lines)) <= 100
+    assert len(broken(load._measured(SIZES["small"], found))) == 4
 
 
 def test_every_module_that_locust_reads_sets_up_no_django():

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('coaching_plugin', '0004_operators'),
+        ('coaching_plugin', '0005_standing_consents_told'),
     ]
 
     operations = [

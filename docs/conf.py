@@ -16,8 +16,9 @@ language = "en"
 # Quotation marks are those of commands and of code more often than not.
 smartquotes = False
 
-# Pages are reStructuredText, or Markdown (myst_parser).
+# Pages are reStructuredText, or Markdown (myst_parser), whose headings down to the second level can be linked to.
 extensions = ["annotations", "myst_parser", "own_host"]
+myst_heading_anchors = 2
 exclude_patterns = ["_build", "requirements.txt"]
 # Nothing is asked of another site while this is built: no intersphinx.
 

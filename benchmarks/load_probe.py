@@ -1,6 +1,8 @@
 """Prepares a made site for a load, judges what learners have answered under it, and leaves the site as it was found."""
 
 import random
+import signal
+import sys
 
 # isort: off
 from benchmarks import django_process  # before all that needs Django set up
@@ -73,11 +75,13 @@ class Site:
 def main():
     """Answer what the benchmark asks."""
     django_process.write_log_nowhere()
+    # Where the benchmark is ended in its midst, too, by whatever lets a process end as it likes.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     site = Site()
     try:
         serve({"prepare": site.prepare, "judge": site.judge, "leave": site.leave})
     finally:
-        # Where the benchmark was ended in its midst.
         site.leave()
 
 

@@ -355,7 +355,6 @@ def catalog_found(**changed):
         "first": {"queries": 6, "outcome": {"added": 300, "unchanged": 300}, "peak": 100.0},
         "second": {"queries": 5, "outcome": {"unchanged": 600}, "peak": 100.0},
         "renamed": {"queries": 6, "outcome": {"updated": 300, "unchanged": 300}, "peak": 100.0},
-        "last": {"queries": 5, "outcome": {"unchanged": 600}, "peak": 100.0},
         "decision": [[2, 3], [2, 3]],
         "report": {"queries": 30, "runs": 300},
     }
@@ -373,7 +372,7 @@ def catalog_found(**changed):
         ({"second": {"queries": 6}}, "the second sync asks 6 queries"),
         ({"renamed": {"queries": 305}}, "the renamed sync asks 305 queries"),
         ({"first": {"outcome": {"kept": 300}}}, "the first sync left the 300 runs out"),
-        ({"last": {"peak": 151.0}}, "a sync with the catalog takes 151 MB"),
+        ({"second": {"peak": 151.0}}, "a sync with the catalog takes 151 MB"),
         ({"decision": [[3, 3], [2, 3]]}, "a decision in a program of 300 runs costs"),
         ({"report": {"runs": 1}}, "the report of a program of 300 runs is of 1"),
     ],

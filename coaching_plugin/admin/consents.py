@@ -211,7 +211,7 @@ class _IndexedOrder(ChangeList):
 
     def get_ordering_field(self, field_name):
         """Return the field to sort by for a column, None where it is not to be sorted by."""
-        return super().get_ordering_field(field_name) if field_name in self.sortable_by else None
+        return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
 
 @admin.register(ConsentEvent)

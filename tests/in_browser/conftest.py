@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.factories import eligible_learner
 from tests.fixtures_sandbox import seed
@@ -23,6 +23,9 @@ ARGUMENTS = [
     *("--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync", "--force-prefers-reduced-motion", "--hide-scrollbars"),
 ]
+
+# Milliseconds in which a page must come to what is waited for; a busy machine takes its time.
+PATIENCE = 20_000
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +44,7 @@ def chromium():
         environment.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         for connection in known:
             connections[connection.alias] = connection
+        expect.set_options(timeout=PATIENCE)
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()
@@ -86,7 +90,7 @@ def new_window(chromium, site, origins):
 
     def open_window(width=1280, height=900, language="en", **options):
         window = chromium.new_context(viewport={"width": width, "height": height}, base_url=site, **options)
-        window.set_default_timeout(20_000)
+        window.set_default_timeout(PATIENCE)
         window.add_cookies([{"name": "openedx-language-preference", "value": language, "url": site}])
         window.route("**/*", guard)
         window.on("page", watch)

@@ -10,12 +10,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from common.djangoapps.student.models import UserProfile
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.test import Client
+from lms.djangoapps.course_goals.models import UserActivity
+from lms.djangoapps.courseware.models import StudentModule
 
 from benchmarks import visits
 from benchmarks.budgets import Measured, broken
 from benchmarks.environment import child_environment
 from benchmarks.ratios import Ratio
 from benchmarks.server_log import errors_in
+from benchmarks.site import COACHED_RUNS, OTHER_RUNS
 from benchmarks.slices import Slice, by_pairs, halves, percentile, work_of_a_visit
 from benchmarks.visits import (
     ANONYMOUS,
@@ -30,6 +37,9 @@ from benchmarks.visits import (
     Guests,
     Visit,
 )
+from coaching_plugin import consent
+from coaching_plugin.models import CoachedCourse, CoachingConsent, ConsentEvent, PartnerDelivery
+from tests import factories
 
 RUN = "course-v1:NationX+MB001+2026"
 QUESTION = "/coaching/consent/?next=%2Fcourses%2Fcourse-v1%3ANationX%2BMB001%2B2026%2Fcourseware%2F"
@@ -267,6 +277,74 @@ def test_the_report_tells_of_every_state_and_step_and_a_slow_side_breaks_the_bud
     assert re.search(r"^processor time a visit +3\.000 ", text, re.MULTILINE)
     assert max(map(len, lines)) <= 100
     assert len(broken(load._measured(SIZES["small"], found))) == 4
+
+
+# The site
+
+
+@pytest.fixture
+def site(committed, flags):
+    """A site with two learners of each state, and its probe, in this process."""
+    from benchmarks.load_probe import Site
+
+    ours, other = COACHED_RUNS[0], OTHER_RUNS[0]
+    CoachedCourse.objects.create(course_key=ours)
+    for _ in range(2):
+        factories.eligible_learner(ours)
+        factories.enroll(factories.user(), ours, mode="audit")
+        factories.enroll(factories.user(), other)
+        consent.decline(factories.eligible_learner(ours), factories.evidence())
+    site = Site()
+    site.found = site.prepare(dict.fromkeys((NOT_OUR_COURSE, ANSWERED, NOT_ELIGIBLE, TO_BE_ASKED), 5))
+    return site
+
+
+def browser_of(guest):
+    client = Client()
+    client.cookies["sessionid"] = guest.session
+    return client
+
+
+def test_whoever_is_found_is_answered_as_their_state_says_with_the_right_session(site):
+    found = Guests.of(site.found)
+    assert {state: len(some) for state, some in site.found.items()} == dict.fromkeys(MIX, 2) | {ANONYMOUS: 50}
+    # Of the anonymous, whose course runs this site has not all, nobody comes.
+    made = [one for one in found.visits(40, with_plugin=True) if one.guest.state != ANONYMOUS]
+    for one in made:
+        answer = browser_of(one.guest).get(one.path)
+        assert one.problem(answer.status_code, answer.headers.get("Location", ""), answer.content.decode()) == ""
+
+
+def test_a_site_is_left_as_it_was_found_whatever_its_learners_did(site):
+    before = stored()
+    for guest in Guests.of(site.found).visits(12, with_plugin=True):
+        browser_of(guest.guest).get(guest.path)
+    for guest in site.found[TO_BE_ASKED]:
+        learner = User.objects.get(username=guest["username"])
+        browser_of(Guest(**guest)).get(f"/courses/{guest['course_key']}/courseware/")
+        assert not consent.give(learner, factories.TYPED, "Another Name", factories.evidence()).is_refused
+    assert site.judge({"consented": 2, "declined": 0}) == []
+    assert site.judge({"consented": 1, "declined": 1}) == [
+        "1 answers were confirmed as consented, and 2 are stored",
+        "1 answers were confirmed as declined, and 0 are stored",
+    ]
+    assert stored() != before
+    assert site.leave() == []
+    assert not Session.objects.exists()
+    assert {**stored(), Session: []} == {**before, Session: []}
+
+
+def test_a_row_that_is_left_is_noticed(site):
+    consent.decline(factories.user(), factories.evidence())
+    assert site.leave() == [
+        "coaching_plugin_coachingconsent is not left as it was found",
+        "coaching_plugin_consentevent is not left as it was found",
+    ]
+
+
+def stored():
+    models = (Session, StudentModule, UserActivity, CoachingConsent, ConsentEvent, PartnerDelivery, UserProfile)
+    return {model: list(model.objects.order_by("pk").values()) for model in models}
 
 
 def test_every_module_that_locust_reads_sets_up_no_django():

@@ -209,7 +209,7 @@ def catalog(name: str, found: dict, taken: dict[str, list[int]]) -> Part:
             f"{what}: {found[key]['queries']} queries; {_in_words(found[key]['outcome'])}."
             for what, key in (("300 runs are new", "first"), ("nothing is", "second"), ("a new title", "renamed"))
         ),
-        f"Most memory that the process had by the second: {peak:.0f} MB (at most {PEAK_MEGABYTES}), without the cache in it.",
+        f"Most memory by then: {peak:.0f} MB (at most {PEAK_MEGABYTES}), without the cache in the process.",
         f"A decision in the large program: {found['decision'][0][0]} queries first, {found['decision'][1][0]} then.",
     ]
     if found["report"]:
@@ -230,7 +230,7 @@ def _wrong_in_catalog(found):
         if found[key]["outcome"].get(what, 0) < 300:
             yield f"the {key} sync left the 300 runs out: {found[key]['outcome']}"
     if found["second"]["peak"] > PEAK_MEGABYTES:
-        yield f"a sync with the catalog takes {found['last']['peak']:.0f} MB, and not {PEAK_MEGABYTES} at most"
+        yield f"a sync with the catalog takes {found['second']['peak']:.0f} MB, and not {PEAK_MEGABYTES} at most"
     if found["decision"] != [FIRST, WARM]:
         yield f"a decision in a program of 300 runs costs {found['decision']}, and not {[FIRST, WARM]}"
     if found["report"] and found["report"]["runs"] != 300:

@@ -15,7 +15,7 @@ from benchmarks import budgets, enterprise
 from benchmarks.enterprise import PAIRS, WHEN, Asked, Pair
 from benchmarks.enterprise_stand_ins import LEFT_OUT, CatalogService, ConsentApi, elsewhere
 from benchmarks.site import HUGE_RUN, OTHER_RUNS, SIZES
-from benchmarks.states import STATES, arranged
+from benchmarks.states import STATES, Runs, arranged
 from coaching_plugin import consent
 from coaching_plugin.models import CoachedCourse
 from tests import factories
@@ -134,14 +134,18 @@ def probe():
 @pytest.mark.parametrize("state", STATES[1:], ids=[state.name for state in STATES[1:]])
 def test_our_step_costs_at_the_filter_what_the_decision_costs_by_the_design(committed, probe, state):
     flag_is_off = state.name == "flag off"
-    learner = arranged(next(other for other in STATES if other.name == "to be asked") if flag_is_off else state)
+    factories.coach_courses()
+    factories.turn_on_flags()
     hook = probe.CoachingHook()
-    hook.enter(state.name, {"user": learner.pk, "course": str(state.course_key)}, factories.user().pk)
-    try:
-        # Twice, since the second time it is for the hook to start anew.
-        asked = [hook.costs(), hook.costs()]
-    finally:
-        hook.leave()
+    # The flag is turned off by the hook, at an eligible learner's door.
+    of_learner = next(other for other in STATES if other.name == "to be asked") if flag_is_off else state
+    with arranged(of_learner, Runs()) as learner:
+        hook.enter(state.name, {"user": learner.pk, "course": str(state.course_key(Runs()))}, factories.user().pk)
+        try:
+            # Twice, since the second time it is for the hook to start anew.
+            asked = [hook.costs(), hook.costs()]
+        finally:
+            hook.leave()
     designed = {
         when: {"queries": cost.queries, "round_trips": cost.round_trips, "is_asked": state.is_asked}
         for when, cost in {"cold": state.cold, "first": state.first, "warm": state.warm}.items()

@@ -71,20 +71,24 @@ def _compared(size: Size, question: str, rounds: int) -> tuple[tuple[dict[str, A
     with ExitStack() as stack:
         probe = stack.enter_context(Probe(PROBE, DATABASE_URL=size.database_url))
         first = probe.ask("answer", what=question), probe.ask("answer", what=question, by_hand=True)
+        queries: list[int] = []
 
         def taken(by_hand: bool) -> int:
-            return probe.ask("answer", what=question, by_hand=by_hand)["taken"]
+            answer = probe.ask("answer", what=question, by_hand=by_hand)
+            if not by_hand:
+                queries.append(answer["queries"])
+            return answer["taken"]
 
         # Three sides, of which two are ours, there and back.
         seconds_a_round = 2 * (2 * first[0]["taken"] + first[1]["taken"]) / 10**9
         rounds = max(FEWEST_ROUNDS, min(rounds, int(MOST_SECONDS / seconds_a_round)))
         sides = {"ours": partial(taken, False), "again": partial(taken, False), "by hand": partial(taken, True)}
-        found = alternate(sides, rounds, warm_up=1)
-        # What was once counted for all programs is no part of one.
-        again = probe.ask("answer", what=question)
+        # What was asked first has warmed both sides up.
+        found = alternate(sides, rounds, warm_up=0)
     noise = ratio(found["again"], found["ours"])
     name = f"whole-site-{question.replace(' ', '-')}"
-    return (first[0] | {"queries": again["queries"]}, first[1]), Measured(
+    # The last ones: what was once counted for all programs is no part of one.
+    return (first[0] | {"queries": queries[-1]}, first[1]), Measured(
         name, f"{question}, {size.name}", ratio(found["ours"], found["by hand"]), noise
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections import Counter
 from dataclasses import asdict, dataclass
 from itertools import cycle
 from pathlib import Path
@@ -27,6 +28,8 @@ NOT_OUR_COURSE, ANSWERED, NOT_ELIGIBLE, TO_BE_ASKED, ANONYMOUS = (
 # How often each comes, in hundred visits. Of those to be asked, a third answers: every other of them yes.
 MIX = {NOT_OUR_COURSE: 40, ANSWERED: 25, NOT_ELIGIBLE: 20, TO_BE_ASKED: 9, ANONYMOUS: 6}
 ANSWERING = 1 / 3
+# How many pages a learner opens, and how many learners of a state there are at least: nobody opens two at once.
+PAGES_OF_A_GUEST, FEWEST_GUESTS = 5, 20
 
 
 @dataclass(frozen=True)
@@ -108,15 +111,21 @@ class Guests:
         states = [state for state, share in MIX.items() for _ in range(share)]
         kinds = [(states[place * len(states) // number], page) for place, page in zip(range(number), cycle(PATHS))]
         self._chance.shuffle(kinds)
-        return [self._visit(state, page, with_plugin) for state, page in kinds]
+        of_state = Counter(state for state, _ in kinds)
+        turns = {state: self._turns(state, visits, with_plugin) for state, visits in of_state.items()}
+        return [self._visit(state, page, turns[state], with_plugin) for state, page in kinds]
 
-    def _visit(self, state, page, with_plugin):
-        if state != TO_BE_ASKED or not with_plugin:
-            return Visit(self._chance.choice(self._by_state[state]), page, with_plugin)
+    def _turns(self, state, visits, with_plugin):
+        """Yield who of a state visits next: a few of all, in turn, so that most pages are not a learner's first."""
+        guests = self._passing_by if state == TO_BE_ASKED and with_plugin else self._by_state[state]
+        number = max(visits // PAGES_OF_A_GUEST, FEWEST_GUESTS)
+        return cycle(self._chance.sample(guests, min(number, len(guests))))
+
+    def _visit(self, state, page, turns, with_plugin):
         # Drawn, so that no kind of page has them all.
-        if self._answering and self._chance.random() < ANSWERING:
+        if state == TO_BE_ASKED and with_plugin and self._answering and self._chance.random() < ANSWERING:
             return Visit(self._answering.pop(), page, with_plugin, next(self._answers))
-        return Visit(self._chance.choice(self._passing_by), page, with_plugin)
+        return Visit(next(turns), page, with_plugin)
 
 
 def write(visits: list[Visit], path: Path) -> None:

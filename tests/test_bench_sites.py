@@ -305,22 +305,22 @@ def taken(**milliseconds):
     ids=["right", "whole table", "whole table, a fifth theirs", "each run", "twice", "never", "wrong answer"],
 )
 def test_states_must_be_read_once_by_the_learner(fields, is_right):
-    times = taken(ours=40, again=40, plain=160, count=20)
+    times = taken(ours=40, again=40, plain=160, read=36)
     part = edges.large_learner("small", learner_found(**fields), times, times)
     assert (part.wrong == ()) is is_right
     assert budgets.broken(part.measured) == []
     assert max(map(len, part.lines)) <= 100
 
 
-@pytest.mark.parametrize("slow", [{"plain": 10}, {"count": 0.4}])
+@pytest.mark.parametrize("slow", [{"plain": 10}, {"read": 10}])
 def test_a_query_that_is_slower_than_the_plain_one_breaks_its_budget(slow):
-    times = taken(**{"ours": 40, "again": 40, "plain": 160, "count": 20, **slow})
+    times = taken(**{"ours": 40, "again": 40, "plain": 160, "read": 36, **slow})
     assert len(budgets.broken(edges.large_learner("small", learner_found(), times, times).measured)) == 1
 
 
 def test_on_a_large_site_nothing_is_written_plainly():
-    (measured,) = edges.large_learner("large", learner_found(), taken(ours=40, again=40, count=20)).measured
-    assert measured.budget == edges.BESIDE_COUNT
+    (measured,) = edges.large_learner("large", learner_found(), taken(ours=40, again=40, read=36)).measured
+    assert measured.budget == edges.BESIDE_READING
 
 
 def test_a_run_of_half_the_site_must_cost_no_more_than_a_small_one():

@@ -7,12 +7,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pymysql
 
-from benchmarks import budgets
-from benchmarks.site import SIZES, Size, server_url
+from benchmarks import budgets, site
+from benchmarks.site import SIZES, Size
 
 ROOT = Path(__file__).parent.parent
 
@@ -36,14 +35,12 @@ def main():
     failed = False
     if "doors" in wanted.parts:
         failed |= _measure("", wanted.rounds)
-    problem = _problem_of(server_url())
+    problem = _problem()
     if problem is not None:
-        parts = urlsplit(server_url())
-        where = f"{parts.hostname}:{parts.port or 3306}"
-        sys.stdout.write(f"\nMariaDB: not measured, none answers at {where} ({problem}).\n")
+        sys.stdout.write(f"\nMariaDB: not measured, none answers at {site.server()} ({problem}).\n")
         return int(failed or os.environ.get("REQUIRE_MARIADB") == "1")
     if "doors" in wanted.parts:
-        failed |= _measure(server_url(), wanted.rounds)
+        failed |= _measure(site.server_url(), wanted.rounds)
     return int(failed | _measure_sites(wanted))
 
 
@@ -95,29 +92,18 @@ def _measure_sites(wanted):
 
 def _made():
     """Return the names of the databases that `make bench-data` has finished."""
-    with _connection(server_url()) as connection, connection.cursor() as cursor:
+    with site.connection() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT table_schema FROM information_schema.tables WHERE table_name = 'coaching_bench_made'")
         return {name for (name,) in cursor.fetchall()}
 
 
-def _problem_of(url):
-    """Return why no MariaDB or MySQL lets us in at an address; None where one does."""
+def _problem():
+    """Return why no MariaDB or MySQL lets us in; None where one does."""
     try:
-        _connection(url).close()
+        site.connection().close()
     except pymysql.MySQLError as error:
         return type(error).__name__
     return None
-
-
-def _connection(url):
-    parts = urlsplit(url)
-    return pymysql.connect(
-        host=parts.hostname,
-        port=parts.port or 3306,
-        user=parts.username,
-        password=parts.password or "",
-        connect_timeout=3,
-    )
 
 
 if __name__ == "__main__":

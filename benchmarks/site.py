@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 from uuid import UUID, uuid5
 
+import pymysql
 from opaque_keys.edx.keys import CourseKey
 
 SERVER_URL = "mysql://root@127.0.0.1:3306/coaching_bench"
@@ -94,3 +95,22 @@ def program_of(number: int) -> UUID:
 def server_url() -> str:
     """Return the address to whose database name a size is appended."""
     return os.environ.get("BENCH_DATABASE_URL") or SERVER_URL
+
+
+def connection(**options) -> pymysql.Connection:
+    """Return a connection to the server, with options of PyMySQL. Raises ``pymysql.MySQLError`` where it lets none in."""
+    parts = urlsplit(server_url())
+    return pymysql.connect(
+        host=parts.hostname,
+        port=parts.port or 3306,
+        user=parts.username,
+        password=parts.password or "",
+        connect_timeout=3,
+        **options,
+    )
+
+
+def server() -> str:
+    """Return host and port of the server, to tell of it."""
+    parts = urlsplit(server_url())
+    return f"{parts.hostname}:{parts.port or 3306}"

@@ -115,7 +115,7 @@ def test_a_question_that_fails_is_no_answer_and_none_follows(question):
 @pytest.fixture
 def made(monkeypatch):
     """Have one part, which is said to break nothing or something, and the small site made, or none."""
-    monkeypatch.setattr(command, "_problem_of", lambda url: None)
+    monkeypatch.setattr(command, "_problem", lambda: None)
     monkeypatch.setattr(command, "_measure", lambda url, rounds: False)
     monkeypatch.delenv("REQUIRE_BENCH_DATA", raising=False)
 

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pymysql
 
-from benchmarks.site import SIZES, Size, server_url
+from benchmarks import site
+from benchmarks.site import SIZES, Size
 
 ROOT = Path(__file__).parent.parent.parent
 SEED = 2026
@@ -81,23 +82,15 @@ def _check(cursor, size: Size) -> None:
 
 
 def _is_local() -> bool:
-    return urlsplit(server_url()).hostname in ("127.0.0.1", "localhost", "::1")
+    return urlsplit(site.server_url()).hostname in ("127.0.0.1", "localhost", "::1")
 
 
 def _connection(**options):
-    parts = urlsplit(server_url())
     try:
-        return pymysql.connect(
-            host=parts.hostname,
-            port=parts.port or 3306,
-            user=parts.username,
-            password=parts.password or "",
-            connect_timeout=3,
-            **options,
-        )
+        return site.connection(**options)
     except pymysql.MySQLError as error:
-        where = f"{parts.hostname}:{parts.port or 3306}"
-        raise CannotMakeError(f"No MariaDB lets us in at {where} ({type(error).__name__}: {error.args[0]}).") from None
+        problem = f"{type(error).__name__}: {error.args[0]}"
+        raise CannotMakeError(f"No MariaDB lets us in at {site.server()} ({problem}).") from None
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ class Wanted:
     rounds: int
     sizes: list[Size]
     parts: list[str]
+    # Whether a broken budget fails, and not a count alone.
+    judges_ratios: bool
 
 
 def main():
@@ -52,11 +54,17 @@ def _wanted():
     )
     parts = ["doors", *SITE_PARTS]
     parser.add_argument("--parts", default=",".join(parts), help=f"what of {', '.join(parts)} (default: all)")
+    parser.add_argument("--counts", action="store_true", help="let ratios pass: few rounds, or a machine that is busy")
     arguments = parser.parse_args()
     unknown = {*arguments.sizes.split(",")} - {*SIZES} | {*arguments.parts.split(",")} - {*parts}
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
-    return Wanted(arguments.rounds, [SIZES[name] for name in arguments.sizes.split(",")], arguments.parts.split(","))
+    return Wanted(
+        arguments.rounds,
+        [SIZES[name] for name in arguments.sizes.split(",")],
+        arguments.parts.split(","),
+        not arguments.counts,
+    )
 
 
 def _measure(database_url, rounds):
@@ -75,19 +83,31 @@ def _measure_sites(wanted):
         sys.stdout.write(f"\nNot made, so not measured: {', '.join(missing)} (make bench-data SIZE=...).\n")
     if not sizes:
         return os.environ.get("REQUIRE_BENCH_DATA") == "1"
-    wrong = []
+    wrong, over = [], []
     for part in wanted.parts:
         if part == "doors":
             continue
         sys.stderr.write(f"  {part} ...\n")
-        outcome = importlib.import_module(f"benchmarks.{part}").run(sizes, wanted.rounds)
-        wrong += [*outcome.wrong, *budgets.broken(outcome.measured)]
+        outcome = _outcome(part, sizes, wanted.rounds)
+        wrong += outcome.wrong
+        over += budgets.broken(outcome.measured)
         sys.stdout.write(f"{outcome.text}\n")
         sys.stdout.flush()
-    for problem in wrong:
-        sys.stdout.write(f"\nNOT AS IT MUST BE: {problem}")
-    sys.stdout.write("\n" if wrong else "\nAll counts are as designed, and all ratios within their budgets.\n")
+    if wanted.judges_ratios:
+        wrong += over
+    else:
+        sys.stdout.writelines(f"\nOver its budget, and let pass: {problem}" for problem in over)
+    sys.stdout.writelines(f"\nNOT AS IT MUST BE: {problem}" for problem in wrong)
+    if not wrong:
+        ratios = ", and all ratios within their budgets" if not over else ""
+        sys.stdout.write(f"\nAll counts are as designed{ratios}.")
+    sys.stdout.write("\n")
     return bool(wrong)
+
+
+def _outcome(part, sizes, rounds):
+    """Return what a part found; what it needs beside the tests, it imports then."""
+    return importlib.import_module(f"benchmarks.{part}").run(sizes, rounds)
 
 
 def _made():

@@ -98,7 +98,7 @@ def server_url() -> str:
 
 
 def connection(**options) -> pymysql.Connection:
-    """Return a connection to the server, with options of PyMySQL. Raises ``pymysql.MySQLError`` where it lets none in."""
+    """Return a connection to the server, with options of PyMySQL. Raises ``pymysql.MySQLError`` where it takes none."""
     parts = urlsplit(server_url())
     return pymysql.connect(
         host=parts.hostname,

@@ -121,13 +121,12 @@ def made(monkeypatch):
 
     def have(*sizes, outcome=None):
         monkeypatch.setattr(command, "_made", lambda: {SIZES[size].database for size in sizes})
-        for part in command.SITE_PARTS:
-            asked = []
-            monkeypatch.setattr(
-                importlib.import_module(f"benchmarks.{part}"),
-                "run",
-                lambda sizes, rounds, asked=asked: asked.append((sizes, rounds)) or outcome or Outcome("A table."),
-            )
+        asked = []
+        monkeypatch.setattr(
+            command,
+            "_outcome",
+            lambda part, sizes, rounds: asked.append((part, sizes, rounds)) or outcome or Outcome("A table."),
+        )
         return asked
 
     return have
@@ -157,7 +156,7 @@ def test_without_any_data_it_says_so_and_fails_where_data_is_required(made, monk
 def test_only_what_is_made_is_measured(made, monkeypatch, capsys):
     asked = made("small")
     assert run_command(monkeypatch, "--parts", command.SITE_PARTS[-1], "--rounds", "7") == 0
-    assert asked == [([SIZES["small"]], 7)]
+    assert asked == [(command.SITE_PARTS[-1], [SIZES["small"]], 7)]
     said = capsys.readouterr().out
     assert "Not made, so not measured: medium, large" in said
     assert "A table." in said
@@ -184,6 +183,17 @@ def test_noise_larger_than_the_excess_fails_nothing(made, monkeypatch):
     for noise, failed in ((QUIET, 1), (Ratio(1.0, 0.6, 1.4), 0)):
         made("small", outcome=Outcome("", (Measured(edges.HUGE, "of a learner", above, noise),)))
         assert run_command(monkeypatch, "--parts", "edges", "--sizes", "small") == failed
+
+
+def test_where_counts_alone_are_judged_a_ratio_is_told_of_and_passes_and_a_count_does_not(made, monkeypatch, capsys):
+    over = Measured(edges.HUGE, "of a learner", Ratio(9, 8, 10), QUIET)
+    made("small", outcome=Outcome("", (over,)))
+    assert run_command(monkeypatch, "--parts", "edges", "--sizes", "small", "--counts") == 0
+    said = capsys.readouterr().out
+    assert "Over its budget, and let pass: of a learner: 9.000 " in said
+    assert said.endswith("\nAll counts are as designed.\n")
+    made("small", outcome=Outcome("", (over,), wrong=("a query too many",)))
+    assert run_command(monkeypatch, "--parts", "edges", "--sizes", "small", "--counts") == 1
 
 
 # The course doors

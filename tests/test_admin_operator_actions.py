@@ -295,8 +295,8 @@ def test_each_is_committed_by_itself(monkeypatch):
 
     monkeypatch.setattr(consent, "_withdraw", look)
     go_through(operator(), "withdraw", rows(*learners))
-    # Its own two blocks, and none of the request around them.
-    assert seen == [2, 2]
+    # Its own block, and none of the request around it.
+    assert seen == [1, 1]
 
 
 def test_the_partner_hears_of_each(partner):

@@ -226,11 +226,10 @@ UNASKED, LED_ON, ASKED = "unasked", "led on", "asked"
 # What breaks, how learners enter then, which requests are stopped by it, and how many lines entering may make.
 Fault = namedtuple("Fault", "broken entering stops lines", defaults=[{1}])
 FAULTS = {
-    # The verdict is asked of the platform's tables and the set in the process.
-    "our tables are missing": Fault(without_tables, UNASKED, REQUESTS.keys() - {"eligibility"}),
+    "our tables are missing": Fault(without_tables, UNASKED, REQUESTS.keys()),
     "our queries break": Fault(with_broken_queries, UNASKED, REQUESTS.keys()),
     "a lock is held": Fault(
-        with_a_lock_held, LED_ON if SQLITE else UNASKED, WRITES.keys() if SQLITE else REQUESTS.keys() - {"eligibility"}
+        with_a_lock_held, LED_ON if SQLITE else UNASKED, WRITES.keys() if SQLITE else REQUESTS.keys()
     ),
     "the database is read-only": Fault(with_a_read_only_database, LED_ON, WRITES.keys()),
     # The flags are in it. The confirmation and the receipt ask for none.

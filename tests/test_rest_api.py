@@ -920,7 +920,7 @@ def test_looking_costs_one_query_for_eligibility_and_one_for_the_standing(learne
     asked = counted(mfe, "GET", users(learner))
     assert len(asked) == LOGIN_QUERIES + 2, asked
     assert len([sql for sql in asked if "student_courseenrollment" in sql]) == 1
-    assert len([sql for sql in asked if "coaching_plugin_" in sql]) == 1
+    assert len([sql for sql in asked if "coaching_plugin_coachingconsent" in sql]) == 1
 
 
 def test_the_verdict_costs_one_query(learner, mfe):

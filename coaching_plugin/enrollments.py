@@ -138,9 +138,10 @@ def enrolled_in(
         lms.tables()
         .enrollment.objects.filter(user_id__in=list(user_ids), is_active=True, mode__in=list(modes))
         .annotate(of_run=Subquery(run.order_by().values(column)[:1]))
-        .filter(of_run__isnull=False)
+        .order_by()
     )
-    return set(enrollments.order_by().values_list("user_id", "of_run"))
+    # A condition would have the database look each of them up twice.
+    return {row for row in enrollments.values_list("user_id", "of_run") if row[1] is not None}
 
 
 def _organization(course_keys: Collection[CourseKey]) -> Case:

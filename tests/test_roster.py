@@ -255,7 +255,9 @@ def test_ten_thousand_are_read_in_two_queries_a_chunk(coached, django_assert_num
     assert {entry.programs for entry in entries} == {("Demo MicroBachelors",)}
 
 
-def test_ten_thousand_take_no_more_memory_than_two_thousand(coached):
+def test_ten_thousand_take_no_more_memory_than_two_thousand(coached, monkeypatch):
+    monkeypatch.setattr(roster, "CHUNK_SIZE", 500)
+
     def peak():
         tracemalloc.start()
         try:

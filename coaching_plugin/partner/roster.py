@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from coaching_plugin import conf, enrollments, lms
 from coaching_plugin.models import CoachedCourse, CoachingConsent
 
-CHUNK_SIZE = 500
+# As many in a statement, twice: of a large site's roster, 500 took a fifth longer.
+CHUNK_SIZE = 2_000
 OWN_COLUMNS = (
     "pk", "user_id", "partner_id", "last_sequence", "status", "phone_number", "answered_at", "changed_at", "erased_at",
     "disclosure__version", "disclosure__language",

@@ -120,7 +120,10 @@ $(VENV)/.tests-installed: $(VENV)/.created setup.py sandbox/requirements.txt tes
 	$(PIP_INSTALL) "$(DJANGO)" -r tests/requirements.txt -e .
 	@touch $@
 
+# The driver that an LMS has is compiled where it is installed.
 $(VENV)/.bench-installed: $(VENV)/.tests-installed benchmarks/requirements.txt
+	@pkg-config --exists libmariadb || pkg-config --exists mysqlclient || { \
+		echo "A driver of MariaDB cannot be compiled here: apt-get install gcc pkg-config libmariadb-dev"; exit 1; } >&2
 	$(PIP_INSTALL) "$(DJANGO)" -r benchmarks/requirements.txt -e .
 	@touch $@
 

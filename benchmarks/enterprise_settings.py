@@ -7,14 +7,11 @@ Its filter steps stand in ``OPEN_EDX_FILTERS_CONFIG`` already: its plugin settin
 import os
 from urllib.parse import urlsplit
 
-import pymysql
-
 # isort: off
 import benchmarks.without_plugin  # noqa: F401  # a checkout in which the plugin was installed tells of it to all
 from enterprise.settings.test import *  # noqa: F403
 
 # isort: on
-pymysql.install_as_MySQLdb()
 _parts = urlsplit(os.environ["DATABASE_URL"])
 
 # As in the sandbox, but for the requests' transactions: no request handler is run here.

@@ -239,5 +239,5 @@ def test_the_catalog_service_tells_the_course_of_a_run(monkeypatch):
 
 def test_what_is_installed_beside_it_is_bounded_and_without_the_plugin():
     lines = [line for line in REQUIREMENTS.read_text().splitlines() if line and not line.startswith("#")]
-    assert {re.match(r"[\w-]+", line)[0] for line in lines} == {"Django", "edx-enterprise", "PyMySQL"}
+    assert {re.match(r"[\w-]+", line)[0] for line in lines} == {"Django", "edx-enterprise", "mysqlclient"}
     assert all("~=" in line for line in lines)

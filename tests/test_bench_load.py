@@ -266,17 +266,21 @@ def test_the_report_tells_of_every_state_and_step_and_a_slow_side_breaks_the_bud
     from benchmarks.site import SIZES
 
     sides = {load.WITH: seen(3), load.WITHOUT: seen(1)}
-    found = load.Found(seen(1)[0], seen(1), 10, sides, sides, connections=4)
+    of_shares = {load.WITH_ROOM: sides, load.NEAR_HIGHEST: {load.WITH: seen(9), load.WITHOUT: seen(1)}}
+    found = load.Found(seen(1)[0], seen(1), of_shares, sides, connections=4)
     text = load._report(SIZES["small"], found)
     lines = text.splitlines()
     for name in ("pages", NOT_OUR_COURSE, ANSWERED, NOT_ELIGIBLE, TO_BE_ASKED):
         for side in (load.WITH, load.WITHOUT):
             assert any(line.startswith(f"{name}, {side} ") for line in lines), (name, side)
-    assert "4 learners followed the question and answered it." in text
-    assert re.search(r"^p50 of pages +3\.000 ", text, re.MULTILINE)
-    assert re.search(r"^processor time a visit +3\.000 ", text, re.MULTILINE)
-    assert max(map(len, lines)) <= 100
-    assert len(broken(load._measured(SIZES["small"], found))) == 4
+    assert "10 visits a second, 60% of the highest that is held, for 6 s on each side; 4 answered" in text
+    assert re.findall(r"^p50 of pages, .* ([39]\.000) ", text, re.MULTILINE) == ["3.000", "9.000"]
+    assert re.findall(r"^processor time of a visit, .* ([39]\.000) ", text, re.MULTILINE) == ["3.000", "9.000"]
+    assert max(map(len, lines)) <= 105
+    judged = list(load._measured(SIZES["small"], found))
+    # Those of the rate that leaves room to both.
+    assert [one.ratio.median for one in judged] == [pytest.approx(3)] * 4
+    assert len(broken(judged)) == 4
 
 
 # The site

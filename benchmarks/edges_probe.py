@@ -54,7 +54,26 @@ def large_learner():
         "is_eligible": verdict.is_eligible,
         "plan": [{column: str(value) for column, value in row.items() if value is not None} for row in plan],
         "states_read": [[row["select_type"], str(row["ref"]), str(row["key"])] for row in states_in(plan)],
+        "course_key": str(verdict.runs[0].course_key),
+        "pages": _pages_of(learner, verdict.runs[0].course_key),
     }
+
+
+def _pages_of(learner, course_key):
+    """Return what the decision asks at the learner's first page of a minute, and at the next."""
+    # The flags are in the cache then.
+    cost_of_entering(learner, course_key)
+    course_doors.forget_learner(learner, course_key)
+    costs = [cost_of_entering(learner, course_key) for _ in range(2)]
+    return [[cost.queries, cost.round_trips] for cost in costs]
+
+
+def time_of_page(course_key, is_first):
+    """Return the nanoseconds of the decision at the learner's first page of a minute, or at another."""
+    learner, key = User.objects.get(username=LARGE_LEARNER), CourseKey.from_string(course_key)
+    if is_first:
+        course_doors.forget_learner(learner, key)
+    return course_doors.time_of_decision(learner, key)
 
 
 def time_of_large_learner(how):
@@ -277,6 +296,7 @@ if __name__ == "__main__":
             {
                 "large_learner": large_learner,
                 "time_of_large_learner": time_of_large_learner,
+                "time_of_page": time_of_page,
                 "time_of_first": doors.time_of_first,
                 "enrolled": doors.enrolled,
                 "coached": coached,

@@ -1,11 +1,13 @@
 """What does each door do with a learner, and why? One decision for each, by code, whoever asks for it."""
 
 import hashlib
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
 from django.core.cache import cache
+from django.utils import timezone
 from opaque_keys.edx.keys import CourseKey
 
 from coaching_plugin import answered, coached_courses, consent, eligibility, toggles
@@ -14,6 +16,8 @@ from coaching_plugin.models import CoachingConsent
 
 # How long "not to be asked here" is remembered. Short: nothing tells us of an upgrade or a new role.
 PASSED_SECONDS = 60
+# By how much later than the moment that it carries a change of courseware state may be committed.
+LATE = timedelta(seconds=60)
 
 
 class Decision(StrEnum):
@@ -43,6 +47,8 @@ class Learner:
 
     def __init__(self, user) -> None:
         self.user = user
+        # When all courseware state was looked at last, and none was recent.
+        self._states_seen_at: datetime | None = None
 
     # The flags, for the current request.
 
@@ -88,14 +94,26 @@ class Learner:
 
     def remembered(self, course_key: CourseKey) -> Decision | None:
         """Return what the cache knows of the learner at the door of a course run, in one round trip."""
-        return remembered(cache.get_many(remembering_keys(self.user.id, [course_key])), self.user.id, course_key)
+        found = cache.get_many(remembering_keys(self.user.id, [course_key]))
+        self._states_seen_at = found.get(_states_seen_key(self.user.id))
+        return remembered(found, self.user.id, course_key)
 
     def on_entering(self, course_key: CourseKey) -> Decision:
-        """Return what the rules say of the learner at the door of a course run, and remember a pass for a while."""
-        verdict = eligibility.explain(self.user, entering=course_key)
+        """
+        Return what the rules say of the learner at the door of a course run, and remember a pass for a while.
+
+        Who may be asked on the next page, for the visit to this one, does not pass that one by: of them is remembered
+        that no courseware state was recent, so that only what changes from now on has to be looked at.
+        """
+        seen_at, now = self._states_seen_at, timezone.now()
+        verdict = eligibility.explain(self.user, entering=course_key, states_from=seen_at and seen_at - LATE)
         decision = by_rules(verdict, course_key)
-        if decision is not Decision.ASK and not _visit_may_change(verdict, course_key):
+        if decision is Decision.ASK:
+            return decision
+        if not _visit_may_change(verdict, course_key):
             cache.set(_passed_key(self.user.id, course_key), decision.value, PASSED_SECONDS)
+        elif seen_at is None:
+            cache.set(_states_seen_key(self.user.id), now, PASSED_SECONDS)
         return decision
 
 
@@ -200,7 +218,7 @@ def let_through(user_id: int, seconds: int) -> None:
 def remembering_keys(user_id: int, course_keys: list[CourseKey]) -> list[str]:
     """Return the cache keys under which something may be remembered of a learner at the doors of course runs."""
     passed = [_passed_key(user_id, course_key) for course_key in course_keys]
-    return [answered.key(user_id), _let_through_key(user_id), *passed]
+    return [answered.key(user_id), _let_through_key(user_id), _states_seen_key(user_id), *passed]
 
 
 def remembered(found: dict[str, Any], user_id: int, course_key: CourseKey) -> Decision | None:
@@ -233,3 +251,7 @@ def _passed_key(user_id: int, course_key: CourseKey) -> str:
 
 def _let_through_key(user_id: int) -> str:
     return f"coaching_plugin.let_through.v1.{user_id}"
+
+
+def _states_seen_key(user_id: int) -> str:
+    return f"coaching_plugin.states_seen.v1.{user_id}"

@@ -109,13 +109,16 @@ class Verdict:
         return next((run for run in self.runs if run.course_key == course_key), None)
 
 
-def explain(user, entering: CourseKey | None = None, *, entering_each: bool = False) -> Verdict:
+def explain(
+    user, entering: CourseKey | None = None, *, entering_each: bool = False, states_from: datetime | None = None
+) -> Verdict:
     """
     Judge a learner by the rules, in one query, and return the verdict with what it rests on.
 
     Args:
         entering: a course run; the facts then tell of a role in it or in its organization.
         entering_each: whether the facts of each course run tell of a role in that one.
+        states_from: a moment before which no courseware state of the learner is recent, as the caller knows.
     """
     rules = Rules.now()
     facts = enrollments.facts(
@@ -123,6 +126,7 @@ def explain(user, entering: CourseKey | None = None, *, entering_each: bool = Fa
         coached_courses.keys(),
         modes=rules.modes,
         since=rules.since,
+        states_from=states_from,
         role_in=entering,
         role_in_each=entering_each,
     )

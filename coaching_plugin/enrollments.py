@@ -49,6 +49,7 @@ def facts(
     *,
     modes: Collection[str],
     since: datetime,
+    states_from: datetime | None = None,
     role_in: CourseKey | None = None,
     role_in_each: bool = False,
 ) -> list[EnrollmentFacts]:
@@ -58,8 +59,9 @@ def facts(
     The keys are of rows of ``CoachedCourse``, active or not: the statement names none of them, however many there are.
 
     Courseware state is looked up last: only for active enrollments in ``modes`` without other activity from ``since``
-    on. ``has_course_role`` tells of a role in the course ``role_in`` or in the whole of its organization; with
-    ``role_in_each``, in the course of each enrollment.
+    on. With ``states_from``, only what changed from then on counts: the caller knows that nothing did between the two,
+    and is spared a look at all that the learner ever did. ``has_course_role`` tells of a role in the course ``role_in``
+    or in the whole of its organization; with ``role_in_each``, in the course of each enrollment.
     """
     tables = lms.tables()
     completions = tables.completion.objects.filter(user_id=user_id, context_key=OuterRef("course_id"))
@@ -67,16 +69,13 @@ def facts(
     # Wrapped in COALESCE, course_id and modified fit no index but (student, module, course), the one that is fast:
     # left plain, MariaDB takes the index of the course or of the date and reads what other learners did. The set is
     # made once for all enrollments, not once for each.
-    recent_state = (
-        tables.courseware_state.objects.filter(student_id=user_id)
-        .annotate(
-            run=Coalesce("course_id", Value(""), output_field=CharField()),
-            changed=Coalesce("modified", "created", output_field=DateTimeField()),
-        )
-        .filter(changed__gte=since)
-        .order_by()
-        .values("run")
+    states = tables.courseware_state.objects.filter(student_id=user_id).annotate(
+        run=Coalesce("course_id", Value(""), output_field=CharField()),
+        changed=Coalesce("modified", "created", output_field=DateTimeField()),
     )
+    # Of a minute, the index of the date is short: whichever of the two is shorter may be taken.
+    changed = states.filter(changed__gte=since) if states_from is None else states.filter(modified__gte=states_from)
+    recent_state = changed.order_by().values("run")
     # Without a course of entry nobody is asking about roles.
     roles = tables.course_role.objects.none()
     # Hundreds of keys would cost more, in the statement, than all the rest of it. The table narrows what is looked up,

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from freezegun import freeze_time
 
-from coaching_plugin import access, answered, coached_courses, consent
+from coaching_plugin import access, answered, coached_courses, consent, decisions
 from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
 from tests import factories
 from tests.cost import Cost, cost_of_entering, enter
@@ -87,6 +87,46 @@ def test_a_learner_who_returns_is_let_through_and_asked_the_next_time(coached, f
     assert enter(learner) is None
     factories.engage(learner, timezone.now().date())  # the visit, as the platform records it
     assert enter(learner)
+
+
+@pytest.fixture
+def returning(coached, flags, clock):
+    """A learner who lacks nothing but activity, and stood at the door a moment ago."""
+    learner = factories.user()
+    factories.enroll(learner)
+    assert enter(learner) is None
+    return learner
+
+
+def test_what_a_returning_learner_did_is_not_looked_at_again_for_a_minute(returning, clock):
+    # Nobody but a test records it so late: a look at all would find it.
+    factories.save_state(returning, timezone.now() - timedelta(hours=1))
+    for _ in range(3):
+        clock.tick(19)
+        assert enter(returning) is None
+    clock.tick(3)
+    assert enter(returning)
+
+
+def test_a_returning_learner_is_asked_on_the_page_after_the_first_that_leaves_a_state(returning, clock):
+    clock.tick(30)
+    assert enter(returning) is None
+    factories.save_state(returning, timezone.now())
+    assert enter(returning)
+
+
+def test_a_state_counts_that_is_committed_later_than_it_was_made(returning, clock):
+    factories.save_state(returning, timezone.now() - decisions.LATE)
+    clock.tick(1)
+    assert enter(returning)
+
+
+def test_another_look_at_states_costs_no_query_and_no_round_trip_more(coached, flags):
+    learner = factories.user()
+    factories.enroll(learner)
+    enter(factories.user())  # the coached course runs and the flags are known then
+    assert cost_of_entering(learner) == Cost(queries=1, round_trips=4)
+    assert cost_of_entering(learner) == Cost(queries=1, round_trips=3)
 
 
 def test_who_is_not_eligible_is_remembered_for_a_minute(coached, flags, clock):

@@ -294,11 +294,15 @@ PLAN = [{"id": "6", "select_type": "MATERIALIZED", "table": "U0", "type": "ref",
 def learner_found(**fields):
     states_read = [["MATERIALIZED", "const", "of_student"]]
     found = {"states": 50_000, "of": 2_000_000, "enrollments": 200, "is_eligible": False, "plan": PLAN}
+    found["pages"] = [[1, 4], [1, 3]]
     return {**found, "states_read": states_read, **fields}
 
 
 def taken(**milliseconds):
     return {side: [round(2e6 * value)] * ROUNDS for side, value in milliseconds.items()}
+
+
+PAGES_TAKEN = taken(first=1000, next=20, again=20)
 
 
 @pytest.mark.parametrize(
@@ -311,12 +315,22 @@ def taken(**milliseconds):
         ({"states_read": 2 * [["MATERIALIZED", "const", "of_student"]]}, False),
         ({"states_read": []}, False),
         ({"is_eligible": True}, False),
+        ({"pages": [[1, 4], [2, 3]]}, False),
     ],
-    ids=["right", "whole table", "whole table, a fifth theirs", "each run", "twice", "never", "wrong answer"],
+    ids=[
+        "right",
+        "whole table",
+        "whole table, a fifth theirs",
+        "each run",
+        "twice",
+        "never",
+        "wrong answer",
+        "asked twice at each page",
+    ],
 )
 def test_states_must_be_read_once_by_the_learner(fields, is_right):
     times = taken(ours=40, again=40, plain=160, read=36)
-    part = edges.large_learner("small", learner_found(**fields), times, times)
+    part = edges.large_learner("small", learner_found(**fields), times, PAGES_TAKEN, times)
     assert (part.wrong == ()) is is_right
     assert budgets.broken(part.measured) == []
     assert max(map(len, part.lines)) <= 100
@@ -325,12 +339,20 @@ def test_states_must_be_read_once_by_the_learner(fields, is_right):
 @pytest.mark.parametrize("slow", [{"plain": 10}, {"read": 10}])
 def test_a_query_that_is_slower_than_the_plain_one_breaks_its_budget(slow):
     times = taken(**{"ours": 40, "again": 40, "plain": 160, "read": 36, **slow})
-    assert len(budgets.broken(edges.large_learner("small", learner_found(), times, times).measured)) == 1
+    assert len(budgets.broken(edges.large_learner("small", learner_found(), times, PAGES_TAKEN, times).measured)) == 1
+
+
+def test_a_page_of_the_minute_after_that_takes_as_long_as_the_first_breaks_its_budget():
+    times = taken(ours=40, again=40, read=36)
+    (line,) = budgets.broken(
+        edges.large_learner("large", learner_found(), times, taken(first=1000, next=990, again=990)).measured
+    )
+    assert edges.BESIDE_FIRST in line
 
 
 def test_on_a_large_site_nothing_is_written_plainly():
-    (measured,) = edges.large_learner("large", learner_found(), taken(ours=40, again=40, read=36)).measured
-    assert measured.budget == edges.BESIDE_READING
+    part = edges.large_learner("large", learner_found(), taken(ours=40, again=40, read=36), PAGES_TAKEN)
+    assert [measured.budget for measured in part.measured] == [edges.BESIDE_READING, edges.BESIDE_FIRST]
 
 
 def test_a_run_of_half_the_site_must_cost_no_more_than_a_small_one():

@@ -60,3 +60,15 @@ def test_of_fifty_thousand_rows_in_many_runs_each_is_read_once(coached):
     (row,) = explained(learner_among_others(runs=200, blocks=250, others=200))
     assert row["select_type"] == "MATERIALIZED"
     assert_no_index_of_others_fits(row)
+
+
+def test_of_fifty_thousand_rows_those_of_a_minute_are_found_by_their_date(coached):
+    learner = learner_among_others(runs=200, blocks=250, others=3)
+    factories.save_state(learner, timezone.now())
+    a_minute_ago = timezone.now() - timedelta(minutes=1)
+    assert eligibility.explain(learner, states_from=a_minute_ago).is_eligible
+    (row,) = states_in(plan_of(the_query_of(lambda: eligibility.explain(learner, states_from=a_minute_ago))))
+    assert row["select_type"] == "MATERIALIZED"
+    assert row["key"].startswith("courseware_studentmodule_modified"), row
+    assert int(row["rows"]) < 10, row
+    assert "courseware_studentmodule_course_id_" not in row["possible_keys"], row

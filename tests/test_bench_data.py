@@ -9,6 +9,7 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -471,7 +472,12 @@ class TestSite:
 def test_interrupted_it_leaves_nothing_that_is_measured(monkeypatch):
     monkeypatch.setenv("BENCH_DATABASE_URL", server())
     process = subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.data", "--size", "small"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "benchmarks.data", "--size", "small"],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What runs in the background of a script ignores it, and so does all that is started there.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         # The next table takes seconds.

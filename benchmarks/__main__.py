@@ -48,19 +48,19 @@ def main():
 
 def _wanted():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40, help="how often everything is measured (default: 40)")
+    parser.add_argument("--rounds", type=int, help="how often everything is measured (default: 40; of counts, once)")
     parser.add_argument(
         "--sizes", default=",".join(SIZES), help="which of the made sites (default: all that there are)"
     )
     parts = ["doors", *SITE_PARTS]
     parser.add_argument("--parts", default=",".join(parts), help=f"what of {', '.join(parts)} (default: all)")
-    parser.add_argument("--counts", action="store_true", help="let ratios pass: few rounds, or a machine that is busy")
+    parser.add_argument("--counts", action="store_true", help="judge counts alone: on a machine that is busy, say")
     arguments = parser.parse_args()
     unknown = {*arguments.sizes.split(",")} - {*SIZES} | {*arguments.parts.split(",")} - {*parts}
     if unknown:
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     return Wanted(
-        arguments.rounds,
+        arguments.rounds or (1 if arguments.counts else 40),
         [SIZES[name] for name in arguments.sizes.split(",")],
         arguments.parts.split(","),
         not arguments.counts,

@@ -23,7 +23,8 @@ COMPARED = {
 }
 ALONE = ("nightly counts",)
 
-# As many rounds as fit into this time, and these at least: of a large site, each side takes many seconds.
+# As many rounds as fit into this time, and these at least, where more than one is wanted: of a large site, each side
+# takes many seconds.
 MOST_SECONDS = 60
 FEWEST_ROUNDS = 2
 
@@ -79,7 +80,7 @@ def _compared(size: Size, question: str, rounds: int) -> tuple[tuple[dict[str, A
         # Three sides, of which two are ours, there and back; the first time warms both up.
         seconds_a_round = 2 * (2 * taken(False) + taken(True)) / 10**9
         cold = answers[False]["taken"], answers[True]["taken"]
-        if seconds_a_round > MOST_SECONDS:
+        if rounds == 1 or seconds_a_round > MOST_SECONDS:
             of_time, noise = _once(taken)
         else:
             rounds = max(FEWEST_ROUNDS, min(rounds, int(MOST_SECONDS / seconds_a_round)))

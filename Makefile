@@ -32,9 +32,12 @@ demo-reset: ## Throw the demo's data away and start it anew
 	rm -rf .demo
 	@$(MAKE) --no-print-directory demo
 
-test: $(VENV)/.tests-installed ## Run the whole suite: on a platform without courseware hooks, then on one with them
+# All else is the same on both kinds of platform; with courseware hooks, `make tox` and CI run it too. Of a part of the
+# suite that PYTEST_ARGS names, pytest may find nothing for the second pass (5).
+test: $(VENV)/.tests-installed ## Run the whole suite on a platform without courseware hooks, and what comes to its doors on one with them
 	SANDBOX_COURSEWARE_HOOKS=none $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
-	SANDBOX_COURSEWARE_HOOKS=filters $(BIN)/python -m pytest -n auto -m "not once" $(PYTEST_ARGS)
+	SANDBOX_COURSEWARE_HOOKS=filters $(BIN)/python -m pytest -n auto -m "course_doors and not once" $(PYTEST_ARGS) \
+		|| [ $$? -eq 5 ]
 
 bench: $(VENV)/.bench-installed ## Count and time what the plugin costs: on SQLite, and on MariaDB with the sites that are made, where one answers
 	@$(BIN)/python -m benchmarks $(BENCH_ARGS)

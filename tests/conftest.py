@@ -28,7 +28,11 @@ def _watch_of_the_suite():
 
 @pytest.fixture(autouse=True)
 def watch(_watch_of_the_suite, request):
-    """Fail a test in which something personal is logged, sent on or put in an address; unless its marker says so."""
+    """
+    Fail a test in which something personal is logged, sent on or put in an address; unless its marker says so.
+
+    And one that comes to a course door without saying so, which the second pass of ``make test`` would leave out.
+    """
     _watch_of_the_suite.forget()
     yield _watch_of_the_suite
     found = _watch_of_the_suite.found()
@@ -36,6 +40,9 @@ def watch(_watch_of_the_suite, request):
         assert found, "there is nothing that the marker has to allow"
     else:
         assert found == []
+    if _watch_of_the_suite.saw_course_door:
+        marks = {mark.name for mark in request.node.iter_markers()}
+        assert marks & {"course_doors", "once"}, "the other kind of platform is to see it too: mark it course_doors"
 
 
 @pytest.fixture(autouse=True)

@@ -309,6 +309,7 @@ def browser_of(guest):
     return client
 
 
+@pytest.mark.course_doors
 def test_whoever_is_found_is_answered_as_their_state_says_with_the_right_session(site):
     found = Guests.of(site.found)
     assert {state: len(some) for state, some in site.found.items()} == dict.fromkeys(MIX, 2) | {ANONYMOUS: 50}
@@ -319,6 +320,7 @@ def test_whoever_is_found_is_answered_as_their_state_says_with_the_right_session
         assert one.problem(answer.status_code, answer.headers.get("Location", ""), answer.content.decode()) == ""
 
 
+@pytest.mark.course_doors
 def test_a_site_is_left_as_it_was_found_whatever_its_learners_did(site):
     before = stored()
     for guest in Guests.of(site.found).visits(12, with_plugin=True):

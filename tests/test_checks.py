@@ -18,6 +18,8 @@ from coaching_plugin import checks, conf
 from coaching_plugin.settings import common
 from coaching_plugin.settings.filters import STEPS
 
+pytestmark = pytest.mark.course_doors
+
 MIDDLEWARE = common.COURSE_DOOR_MIDDLEWARE
 SHARED = ["OPEN_EDX_FILTERS_CONFIG", "MIDDLEWARE", "TRACKING_IGNORE_URL_PATTERNS", "MAKO_TEMPLATE_DIRS_BASE"]
 THEIRS = "other_plugin.pipeline.Step"

@@ -38,7 +38,7 @@ from tests.test_coached_courses import program, put
 from tests.test_faults import without_tables
 from tests.test_partner_signatures import NEW
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.course_doors, pytest.mark.django_db]
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)

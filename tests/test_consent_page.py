@@ -83,6 +83,7 @@ def test_anybody_else_goes_on(learner, set_flag, state):
     assert not ConsentEvent.objects.filter(learner_id=someone.id, kind="asked").exists()
 
 
+@pytest.mark.course_doors
 def test_nobody_goes_in_a_circle_between_a_door_and_a_page_that_disagree(browser, learner, monkeypatch):
     """As two processes may for a minute after the coached course runs changed."""
     verdict = eligibility.explain(learner)
@@ -342,6 +343,7 @@ def test_an_anonymous_answer_leads_to_the_login_and_stores_nothing(learner):
     assert not CoachingConsent.objects.exists()
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("broken", ["eligibility.explain", "disclosures.named", "lms.profile", "consent.standing"])
 def test_whatever_fails_is_a_message_with_the_way_on_and_no_personal_data(browser, monkeypatch, caplog, broken, method):

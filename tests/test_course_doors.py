@@ -23,7 +23,7 @@ from tests import factories
 from tests.cost import counted
 from tests.factories import MB101, PLAIN, evidence
 
-pytestmark = pytest.mark.usefixtures("committed", "courses")
+pytestmark = [pytest.mark.course_doors, pytest.mark.usefixtures("committed", "courses")]
 
 COURSE = f"/courses/{MB101}"
 LEGACY_PAGES = [
@@ -69,6 +69,15 @@ def logged_in(user):
 def test_the_platform_is_what_the_run_says(settings):
     """So that the two passes of the suite really are two."""
     assert lms.calls_courseware_filters() is (settings.SANDBOX_COURSEWARE_HOOKS == "filters")
+
+
+@pytest.mark.parametrize(
+    ("path", "is_door"), [(LEGACY_PAGES[0], True), (METADATA, True), (f"{COURSE}/about", False), ("/dashboard", False)]
+)
+def test_whoever_comes_to_a_course_door_is_noticed(browser, watch, path, is_door):
+    """So that no test which does is left out of the second pass."""
+    browser.get(path)
+    assert watch.saw_course_door is is_door
 
 
 def test_the_plugin_came_through_its_entry_point():

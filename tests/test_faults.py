@@ -28,7 +28,7 @@ from tests.factories import MB101, OTHER_NUMBER, OTHER_TYPED, TYPED, evidence
 from tests.test_coached_courses import SYNC, program, put
 from tests.test_rest_api import API, assert_refused, stored
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = [pytest.mark.course_doors, pytest.mark.usefixtures("committed")]
 
 SQLITE = connection.vendor == "sqlite"
 

@@ -396,6 +396,7 @@ def test_a_site_without_a_list_of_other_hosts_keeps_its_own(settings):
 # Through the page that a browser says it comes from
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("hostile", [name for name, url in HOSTILE.items() if "evil.example.com" in url])
 def test_no_referer_at_a_course_door_leads_away(browser, hostile):
     """Named in full, it is where the learning MFE is come back to."""

@@ -11,6 +11,8 @@ from coaching_plugin.middleware import CourseDoorMiddleware
 from coaching_plugin.settings.filters import COURSE_STEPS, STEPS
 from tests import factories
 
+pytestmark = pytest.mark.course_doors
+
 ON_A_PLATFORM_WITH_FILTERS = "The platform of this run calls no courseware filters; the other pass of the suite does."
 
 

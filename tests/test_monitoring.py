@@ -23,7 +23,7 @@ from tests.test_opt_outs import message, post, send
 from tests.test_partner_signatures import OLD
 from tests.test_rest_api import API, consent_form, dashboard_card, eligibility, receipts, users
 
-pytestmark = pytest.mark.usefixtures("committed")
+pytestmark = [pytest.mark.course_doors, pytest.mark.usefixtures("committed")]
 
 VERDICTS = {*Decision, *Result}
 

@@ -131,6 +131,7 @@ def test_a_random_id_whose_first_digits_look_like_a_number_is_none(watch, text, 
     assert watch.traces(text) == traces
 
 
+@pytest.mark.course_doors
 def test_the_evidence_really_holds_what_the_logs_must_not(learner):
     at_the_question().press("Sign up", phone_number=TYPED[0], agree="on", full_name=NEW_NAME)
     event = ConsentEvent.objects.get(kind="consented", learner_id=learner.id)
@@ -217,6 +218,7 @@ def test_no_value_that_the_core_passes_around_shows_what_it_holds(learner, watch
 # The path
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("door", [LEGACY, MFE_UNIT], ids=["legacy", "MFE"])
 @pytest.mark.parametrize("typed", TYPED, ids=range(len(TYPED)))
 def test_signing_up_after_every_kind_of_wrong_answer(door, typed, watch):
@@ -233,12 +235,14 @@ def test_signing_up_after_every_kind_of_wrong_answer(door, typed, watch):
     assert watch.records, "it is logged at all"
 
 
+@pytest.mark.course_doors
 def test_declining_with_a_number_in_the_form():
     browser = at_the_question()
     browser.press("No thanks", phone_number=TYPED[0], full_name=NEW_NAME)
     assert browser.heading == "Your answer is saved"
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("resource", ["users", "coaching_consent"])
 def test_every_answer_through_the_api(resource, learner):
     browser = at_the_question()
@@ -254,6 +258,7 @@ def test_every_answer_through_the_api(resource, learner):
     browser._fetch("get", f"{SITE}/api/coaching/v1/{resource}/{learner.id}/")
 
 
+@pytest.mark.course_doors
 def test_malformed_bodies(learner):
     browser = at_the_question()
     token = browser.client.cookies["csrftoken"].value
@@ -270,6 +275,7 @@ def test_malformed_bodies(learner):
         assert 400 <= response.status_code < 500, (body, response.status_code)
 
 
+@pytest.mark.course_doors
 def test_refused_requests(learner):
     """Without a token, with another learner's id, by somebody who is logged out."""
     browser = at_the_question()
@@ -290,6 +296,7 @@ def test_refused_requests(learner):
     assert anonymous.client.patch(path, data, content_type="application/json", headers=token).status_code == 401
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("broken", ["lms.write_phone_number", "lms.write_full_name", "ledger.append", "phone.textable"])
 @pytest.mark.parametrize("door", ["page", "API"])
 def test_what_breaks_on_the_way_is_logged_without_what_it_broke_on(broken, door, learner, watch, monkeypatch):
@@ -312,6 +319,7 @@ def test_what_breaks_on_the_way_is_logged_without_what_it_broke_on(broken, door,
     assert any(record.name.startswith("coaching_plugin") for record in watch.records), "it is logged"
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("broken", ["eligibility.explain", "answered.has_answered", "lms.is_masquerading"])
 def test_a_door_that_breaks_is_logged_without_what_it_broke_on(broken, watch, monkeypatch):
     browser = at_the_question()
@@ -327,6 +335,7 @@ def test_a_door_that_breaks_is_logged_without_what_it_broke_on(broken, watch, mo
     assert str(MB101) in lines[0].getMessage()
 
 
+@pytest.mark.course_doors
 def test_retirement(learner):
     browser = at_the_question()
     browser.press("Sign up", phone_number=TYPED[0], full_name=NEW_NAME, agree="on")

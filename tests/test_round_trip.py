@@ -19,7 +19,7 @@ from tests.browser import ANSWERED, CONSENT, DOORS, LEGACY, MFE_HOME, SITE, Brow
 from tests.factories import CANADIAN, LIST1, MB101, MB102, NUMBER, TYPED
 from tests.fixtures_sandbox import seed
 
-pytestmark = pytest.mark.usefixtures("committed", "demo")
+pytestmark = [pytest.mark.course_doors, pytest.mark.usefixtures("committed", "demo")]
 
 Status = CoachingConsent.Status
 

@@ -62,6 +62,7 @@ def _assert_alike(found, wanted, where=""):
         assert kinds[0] == kinds[1] or not all(kinds), f"{where}: {found}, not {wanted}"
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize(
     ("name", "address"),
     [

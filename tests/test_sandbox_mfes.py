@@ -280,6 +280,7 @@ def with_id(address):
     return address.format(id=User.objects.get(username="eligible").id)
 
 
+@pytest.mark.course_doors
 def test_an_mfe_reads_what_it_needs(demo):
     client = client_of("eligible")
     coaching = {"coaching_consent": False, "eligible_for_coaching": True, "consent_form_seen": False}
@@ -297,6 +298,7 @@ def test_an_mfe_reads_what_it_needs(demo):
             assert found[: len(wanted)] == wanted, address
 
 
+@pytest.mark.course_doors
 def test_a_page_of_elsewhere_reads_nothing(demo):
     client = client_of("eligible", ELSEWHERE)
     for address in (*READS, with_id(COACHING)):
@@ -517,6 +519,7 @@ def test_dashboard_account_and_courses_are_where_the_mfes_are(demo, settings):
     assert place == f"http://localhost:2000/learning/course/{MB101}/{unit}"
 
 
+@pytest.mark.course_doors
 def test_the_way_through_the_consent_page_and_back_to_the_learning_mfe(demo, settings):
     settings.LEARNING_MICROFRONTEND_URL = MFE
     client, home = client_of("eligible"), f"{MFE}/course/{MB101}/home"
@@ -540,6 +543,7 @@ def test_the_way_through_the_consent_page_and_back_to_the_learning_mfe(demo, set
 # Inside a course
 
 
+@pytest.mark.course_doors
 def test_every_door_of_the_learning_mfe_leads_to_the_same_unit(demo):
     client = client_of("eligible")
     outline = client.get(f"/api/learning_sequences/v1/course_outline/{MB101}").json()["outline"]

@@ -284,6 +284,7 @@ def test_enrolling_saves_twice_first_as_audit():
 LEGACY_PAGES = ["courseware", "courseware/ch1/", "courseware/ch1/seq1/", "courseware/ch1/seq1/2", "progress"]
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("page", [*LEGACY_PAGES, "course_wiki", "tab/notes/"])
 def test_legacy_pages(page):
     client = logged_in("plain")
@@ -294,6 +295,7 @@ def test_legacy_pages(page):
     assert client.get(address.replace(PLAIN, MB102)).url == f"/courses/{MB102}/about"
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("key", ["no+such+course", "course-v1:No+Such+Course"])
 @pytest.mark.parametrize("address", ["/courses/{}/courseware", "/courses/{}/progress", METADATA + "{}"])
 def test_what_is_no_course_is_not_found(key, address):
@@ -306,6 +308,7 @@ def test_pages_that_lead_to_the_learning_mfe():
         assert response.url.startswith(f"{settings.LEARNING_MICROFRONTEND_URL}/course/{MB101}/")
 
 
+@pytest.mark.course_doors
 def test_merely_opening_courseware_writes_state():
     StudentModule.objects.all().delete()
 
@@ -314,6 +317,7 @@ def test_merely_opening_courseware_writes_state():
     assert sorted(StudentModule.objects.values_list("module_type", flat=True)) == ["chapter", "course"]
 
 
+@pytest.mark.course_doors
 def test_course_metadata_records_the_visit_and_refuses_who_is_not_enrolled():
     UserActivity.objects.all().delete()
     client = logged_in("plain")
@@ -341,6 +345,7 @@ def _masquerade(client, username, course=MB101):
     return client.post(f"/courses/{course}/masquerade", body, "application/json", headers=token).json()["success"]
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("username", ["staff", "courseteam"])
 def test_staff_see_a_course_as_a_learner_and_leave_no_trace(username):
     UserActivity.objects.all().delete()
@@ -562,6 +567,7 @@ def _newest_activity(username):
     return {source: (today - max(found)).days for source, found in days.items()}
 
 
+@pytest.mark.course_doors
 def test_seeding_again_keeps_accounts_and_moves_activity():
     counts = [model.objects.count() for model in (User, CourseEnrollment, StudentModule, BlockCompletion)]
     # Time passes, and people come by.

@@ -302,6 +302,7 @@ def test_the_summary_names_where_the_learner_is_asked_or_what_keeps_it(learner, 
     assert summary(nobody) == "The learner is not asked, having never been enrolled in a coached course run."
 
 
+@pytest.mark.course_doors
 def test_a_platform_without_a_course_door_asks_nobody_there(learner, settings):
     """As where settings that run after the plugins' have assigned them."""
     settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "CourseDoorMiddleware" not in name]

@@ -14,6 +14,8 @@ from django.core.handlers.base import BaseHandler
 from django.db.models.signals import post_save
 from openedx_events.tooling import OpenEdxPublicSignal
 
+from coaching_plugin import course_doors
+
 # What the people of the tests have, whoever typed it and in whatever form. A client of the tests sits at 127.0.0.1,
 # where the site is too: the site has a port.
 PERSONAL = re.compile(
@@ -32,11 +34,17 @@ PERSONAL = re.compile(
 )
 _ESCAPED = re.compile(r"\\+(?:u([0-9a-f]{4})|x([0-9a-f]{2}))", re.IGNORECASE)
 _OURS = re.compile("/((api/)?coaching|admin/coaching_plugin)/")
+# At these views alone a platform that calls the courseware filters does something else than one that does not.
+_COURSE_DOORS = course_doors.LEGACY_COURSE_VIEWS | {course_doors.COURSE_METADATA_VIEW}
 _RECORD_HAS = vars(logging.makeLogRecord({})).keys()
 
 
 class Watch(logging.Handler):
-    """Takes down all that leaves the process while a test runs, and knows whom the test has made."""
+    """
+    Takes down all that leaves the process while a test runs, and knows whom the test has made.
+
+    And whether anybody came to a course door, where the two kinds of platform differ.
+    """
 
     def __init__(self):
         super().__init__(logging.NOTSET)
@@ -46,6 +54,7 @@ class Watch(logging.Handler):
     def forget(self):
         """Begin anew, for another test."""
         self.records, self.notes, self.people = [], [], set()
+        self.saw_course_door = False
         self.open_loggers()
 
     def open_loggers(self):
@@ -144,6 +153,7 @@ def watching():
 
     def get_response(handler, request):
         response = answering(handler, request)
+        watch.saw_course_door |= course_doors.view_name(request) in _COURSE_DOORS
         if _OURS.match(request.path):
             watch.note("address", request.get_full_path())
         watch.note("redirect", response.headers.get("Location", ""))

@@ -10,6 +10,8 @@ from coaching_plugin import ledger
 from coaching_plugin.models import CoachingConsent, ConsentEvent
 from tests.factories import CANADIAN, MB101, NUMBER, TYPED
 
+pytestmark = pytest.mark.course_doors
+
 QUERY = "a=1&b=%2B&c=x+y"
 DOORS = {
     "legacy page": f"/courses/{MB101}/courseware/week1/lesson1/?{QUERY}",

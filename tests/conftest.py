@@ -22,7 +22,7 @@ from tests.watch import watching
 
 
 def pytest_collection_finish():
-    """Have the collector of garbage leave alone what stays to the end, and look less often: a tenth of the suite's time."""
+    """Have the collector of garbage leave alone what stays, and look less often: that was a tenth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

@@ -196,6 +196,15 @@ def test_where_counts_alone_are_judged_a_ratio_is_told_of_and_passes_and_a_count
     assert run_command(monkeypatch, "--parts", "edges", "--sizes", "small", "--counts") == 1
 
 
+@pytest.mark.parametrize(
+    ("arguments", "rounds"), [([], 40), (["--counts"], 1), (["--counts", "--rounds", "7"], 7), (["--rounds", "7"], 7)]
+)
+def test_counts_are_measured_once_and_times_in_many_rounds(made, monkeypatch, arguments, rounds):
+    asked = made("small")
+    run_command(monkeypatch, "--parts", "edges", *arguments)
+    assert [of_part[-1] for of_part in asked] == [rounds]
+
+
 # The course doors
 
 

@@ -215,6 +215,7 @@ def holds(code, effect, asking):
     return code == support.DEPENDS or effect is (code in asking)
 
 
+@pytest.mark.course_doors
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(State({MB101: Enrolled()}))
 @example(State({MB101: Enrolled(), MB102: Enrolled(mode="audit")}, history=("consented",)))
@@ -257,6 +258,7 @@ def test_each_door_does_what_support_was_told(state):
         assert consent.standing(learner).is_consented is explanation.may_consent
 
 
+@pytest.mark.course_doors
 @pytest.mark.parametrize("is_among_them", [True, False])
 def test_of_a_flag_for_some_only_both_may_be_true(learner, is_among_them):
     factories.set_flag("coaching.course_redirect", None)

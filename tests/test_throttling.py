@@ -39,6 +39,7 @@ def test_alternating_refusals_fill_no_ledger(browser):
     assert ConsentEvent.objects.count() == 3
 
 
+@pytest.mark.course_doors
 @pytest.mark.usefixtures("three_a_minute")
 def test_who_tries_too_often_is_told_on_the_page_and_keeps_what_was_typed_and_the_way_on(browser, learner):
     for number in range(3):

@@ -32,8 +32,8 @@ demo-reset: ## Throw the demo's data away and start it anew
 	rm -rf .demo
 	@$(MAKE) --no-print-directory demo
 
-# All else is the same on both kinds of platform; with courseware hooks, `make tox` and CI run it too. Of a part of the
-# suite that PYTEST_ARGS names, pytest may find nothing for the second pass (5).
+# All else is the same on both kinds of platform. `make tox` runs it with courseware hooks too, as CI does on the Django to
+# come. Of a part of the suite that PYTEST_ARGS names, pytest may find nothing for the second pass (5).
 test: $(VENV)/.tests-installed ## Run the whole suite on a platform without courseware hooks, and what comes to its doors on one with them
 	SANDBOX_COURSEWARE_HOOKS=none $(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
 	SANDBOX_COURSEWARE_HOOKS=filters $(BIN)/python -m pytest -n auto -m "course_doors and not once" $(PYTEST_ARGS) \

@@ -282,6 +282,9 @@ def _text(value) -> str:
         return str(int(value))
     if isinstance(value, dict):
         return json.dumps(value).replace("\\", "\\\\")
+    if isinstance(value, UUID):
+        # Both a column of that type and one of characters, which Django made before 5.0, take it without dashes.
+        return value.hex
     if hasattr(value, "isoformat"):
         return value.strftime("%Y-%m-%d %H:%M:%S.%f")
     return str(value)

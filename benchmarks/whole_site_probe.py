@@ -12,6 +12,7 @@ from benchmarks.django_process import keep_connection, write_log_nowhere
 from benchmarks.probe import serve
 
 from django.db import connection, transaction  # isort: skip
+from django.db.models import Count  # isort: skip
 from django.utils import timezone  # isort: skip
 
 from benchmarks.hand_written import Statements  # isort: skip
@@ -97,7 +98,8 @@ def _our_roster_file() -> Answer:
 
 def _our_eligible() -> Answer:
     rows = cohorts.eligible_enrollments(coached_courses.keys(), Rules.now())
-    return sum(1 for _ in rows.values_list("user_id", flat=True).distinct().iterator())
+    # A list without doubles would have MariaDB walk the index of the learner, and fetch each row on its own.
+    return rows.aggregate(learners=Count("user_id", distinct=True))["learners"]
 
 
 def _our_nightly_counts() -> Answer:

@@ -147,6 +147,15 @@ def test_whoever_a_test_makes_is_known(watch):
         assert watch.found(), word
 
 
+def test_a_browser_that_hangs_up_on_the_server_of_the_tests_is_none_of_ours(watch):
+    """No LMS has that server, and a browser may hang up while another test runs."""
+    server = logging.getLogger("django.server")
+    server.info("- Broken pipe from %s", ("127.0.0.1", 37176))
+    assert watch.found() == []
+    server.info("- Somebody else from %s", ("127.0.0.1", 37176))
+    assert watch.found()
+
+
 def test_the_silenced_and_the_secluded_are_heard_too(watch):
     silenced = logging.getLogger("some.silenced")
     silenced.setLevel(logging.CRITICAL)

@@ -66,12 +66,8 @@ def view_name(request: HttpRequest) -> str:
 
 
 def _redirect(request: HttpRequest, user, course_key: CourseKey, wanted: str, door: MonitoredDoor) -> str | None:
-    def next_url() -> str:
-        return wanted if access.is_own_url(request, wanted) else lms.course_home_url(course_key)
-
     try:
-        # Worked out only for those who are sent away: every course page of every learner comes here.
-        url = signals.first_redirect(user, course_key, lazy(next_url, str)(), door)
+        url = signals.first_redirect(user, course_key, _next_url_when_asked(request, course_key, wanted), door)
         # Asked last, since hardly any request comes this far.
         if url and (hasattr(user, "real_user") or lms.is_masquerading(request, course_key)):
             monitoring.note(door, Decision.MASQUERADING)
@@ -81,6 +77,15 @@ def _redirect(request: HttpRequest, user, course_key: CourseKey, wanted: str, do
         log_fault(log, error, "User %s enters course %s unasked, since the course door failed", user.id, course_key)
         monitoring.note(door, Result.FAILED)
         return None
+
+
+def _next_url(request: HttpRequest, course_key: CourseKey, wanted: str) -> str:
+    return wanted if access.is_own_url(request, wanted) else lms.course_home_url(course_key)
+
+
+# Worked out only for those who are sent away: every course page of every learner comes here. Made once, since it makes a
+# class, which takes longer than a decision.
+_next_url_when_asked = lazy(_next_url, str)
 
 
 def _is_person(request: HttpRequest) -> bool:

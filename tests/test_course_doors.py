@@ -327,6 +327,17 @@ def test_another_plugin_may_send_learners_elsewhere(browser, learner, receiver):
     assert course_access(browser)["developer_message"] == "/survey/"
 
 
+@pytest.mark.parametrize("door", [LEGACY_PAGES[0], METADATA])
+def test_the_way_back_is_of_one_class_at_all_requests(browser, receiver, door):
+    """A class for each request, for the garbage to collect, made every course page a tenth slower."""
+    ways_back = []
+    receiver(lambda next_url, **kwargs: ways_back.append(next_url))
+    for _ in range(2):
+        browser.get(door)
+    first, second = ways_back
+    assert type(first) is type(second)
+
+
 @pytest.mark.logs_personal_data("Django itself logs the message of another plugin's receiver")
 def test_a_receiver_that_fails_is_logged_and_passed_over(browser, learner, receiver, caplog):
     def broken(**kwargs):

@@ -329,7 +329,6 @@ def test_another_plugin_may_send_learners_elsewhere(browser, learner, receiver):
 
 @pytest.mark.parametrize("door", [LEGACY_PAGES[0], METADATA])
 def test_the_way_back_is_of_one_class_at_all_requests(browser, receiver, door):
-    """A class for each request, for the garbage to collect, made every course page a tenth slower."""
     ways_back = []
     receiver(lambda next_url, **kwargs: ways_back.append(next_url))
     for _ in range(2):

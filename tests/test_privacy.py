@@ -7,11 +7,13 @@ there is. The first ones show that it would.
 
 import json
 import logging
+import logging.config
 from dataclasses import replace
 from urllib.parse import quote, quote_plus
 
 import pytest
 from celery import Celery
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.utils import DataError
 from openedx_events.tooling import OpenEdxPublicSignal
@@ -165,6 +167,15 @@ def test_the_silenced_and_the_secluded_are_heard_too(watch):
     silenced.debug(EMAIL)
     secluded.debug(EMAIL)
     assert [source for source, _ in watch.found()] == ["log some.silenced", "log some.secluded"]
+
+
+def test_it_hears_the_next_test_after_one_that_has_set_logging_up_anew(watch):
+    """As every call of ``django.setup()`` does, whatever stood there before."""
+    logging.config.dictConfig(settings.LOGGING)
+    assert watch not in logging.getLogger().handlers
+    watch.forget()
+    logging.getLogger("some.plugin").debug(EMAIL)
+    assert watch.found()
 
 
 @pytest.mark.parametrize("eager", [True, False], ids=["run at once", "sent to a broker"])

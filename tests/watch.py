@@ -60,7 +60,8 @@ class Watch(logging.Handler):
     def open_loggers(self):
         """Have every logger hand on every record: what a platform silences, an operator may turn on."""
         root = logging.getLogger()
-        if len(root.manager.loggerDict) == self.loggers_known:
+        # Whoever sets logging up anew takes all handlers away.
+        if len(root.manager.loggerDict) == self.loggers_known and self in root.handlers:
             return
         self.loggers_known = len(root.manager.loggerDict)
         loggers = [logging.getLogger(name) for name in list(root.manager.loggerDict)]

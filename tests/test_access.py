@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 from freezegun import freeze_time
 
-from coaching_plugin import access, answered, coached_courses, consent, decisions
+from coaching_plugin import access, answered, coached_courses, consent
 from coaching_plugin.models import CoachedCourse, CoachingConsent, Door
 from tests import factories
 from tests.cost import Cost, cost_of_entering, enter
@@ -116,7 +116,7 @@ def test_a_returning_learner_is_asked_on_the_page_after_the_first_that_leaves_a_
 
 
 def test_a_state_counts_that_is_committed_later_than_it_was_made(returning, clock):
-    factories.save_state(returning, timezone.now() - decisions.LATE)
+    factories.save_state(returning, timezone.now() - timedelta(seconds=59))
     clock.tick(1)
     assert enter(returning)
 

@@ -74,8 +74,8 @@ def facts(
         changed=Coalesce("modified", "created", output_field=DateTimeField()),
     )
     # Of a minute, the index of the date is short: whichever of the two is shorter may be taken.
-    changed = states.filter(changed__gte=since) if states_from is None else states.filter(modified__gte=states_from)
-    recent_state = changed.order_by().values("run")
+    is_recent = Q(changed__gte=since) if states_from is None else Q(modified__gte=max(since, states_from))
+    recent_state = states.filter(is_recent).order_by().values("run")
     # Without a course of entry nobody is asking about roles.
     roles = tables.course_role.objects.none()
     # Hundreds of keys would cost more, in the statement, than all the rest of it. The table narrows what is looked up,

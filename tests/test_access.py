@@ -1,6 +1,6 @@
 """Who is asked at a course door, in which order the answer is found, and what it costs."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from common.djangoapps.student.models import CourseAccessRole
@@ -119,6 +119,20 @@ def test_a_state_counts_that_is_committed_later_than_it_was_made(returning, cloc
     factories.save_state(returning, timezone.now() - timedelta(seconds=59))
     clock.tick(1)
     assert enter(returning)
+
+
+def test_a_state_of_yesterday_does_not_count_where_the_day_alone_does(coached, flags, clock, settings):
+    settings.COACHING_ACTIVITY_WINDOW_DAYS = 0
+    midnight = timezone.now().astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    learner = factories.user()
+    factories.enroll(learner)
+    clock.move_to(midnight - timedelta(seconds=20))
+    assert enter(learner) is None
+    factories.save_state(learner, midnight - timedelta(seconds=10))
+    clock.move_to(midnight + timedelta(seconds=10))
+    assert enter(learner) is None
+    factories.save_state(learner, midnight, block="problem2")
+    assert enter(learner)
 
 
 def test_another_look_at_states_costs_no_query_and_no_round_trip_more(coached, flags):
